@@ -1,0 +1,1 @@
+"""Roadstead: shared file systems for clouds of virtual machines."""

@@ -1,0 +1,106 @@
+"""What a driver must offer.
+
+All methods are sync and idempotent. `ensure_x` makes x, or adopts what carries our mark, and
+raises `Conflict` if what is there differs; `ensure_x_absent` of something unknown is success.
+Errors: `Transient` (try again), `InUse` (somebody holds it), `DriverError` (final). A call killed
+at any instruction may be repeated. Calls for different ids may run in parallel threads; the
+operation runner never runs two for one id.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from roadstead.model import world as w
+
+
+class Pool(Protocol):
+    """Where the bytes live."""
+
+    info: w.PoolInfo
+
+    def stats(self) -> w.PoolStats:
+        """Capacity now."""
+        ...
+
+    def ensure_pool(self) -> None:
+        """The pool itself is ready (mounted, directories there). Called at every agent start.
+
+        After it, whatever a killed predecessor left half-done (a frozen filesystem, temporary
+        names) is undone, and every share image found is mounted again.
+        """
+        ...
+
+    def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
+        """The share's filesystem is there, mounted, with exactly this size.
+
+        Conflict when it exists with another size; Unsupported below `info.min_bytes`;
+        DriverError when the disk is full.
+        """
+        ...
+
+    def find_share(self, instance_id: str) -> w.ShareOnDisk | None:
+        """The share if it is there and mounted; None otherwise."""
+        ...
+
+    def ensure_share_absent(self, instance_id: str) -> None:
+        """Neither image, mount nor loop device of the share is left. InUse while it is open."""
+        ...
+
+    def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
+        """The share has this size; grows and shrinks online.
+
+        DriverError 018 when its data would not fit; 019 when the pool cannot shrink.
+        """
+        ...
+
+    def ensure_snapshot(self, ref: w.SnapshotRef) -> None:
+        """A crash-consistent, unchanging copy exists. NotFound when the share is not there."""
+        ...
+
+    def ensure_snapshot_absent(self, ref: w.SnapshotRef) -> None: ...
+
+    def ensure_clone(self, spec: w.ShareSpec, snapshot: w.SnapshotRef) -> w.ShareOnDisk:
+        """A share of its own identity whose content began as the snapshot's."""
+        ...
+
+    def ensure_reverted(self, snapshot: w.SnapshotRef) -> w.ShareOnDisk:
+        """The origin's content is the snapshot's. InUse while exported or open."""
+        ...
+
+    def inventory(self) -> Iterator[w.Mark]:
+        """Every mark in this pool: kinds share, snapshot, trash. Safe while shares come and go."""
+        ...
+
+
+class ExportServer(Protocol):
+    """How the bytes are served."""
+
+    info: w.ExportInfo
+
+    def ensure_server(self, place: w.Place) -> None:
+        """The place's server process runs and answers. Its stored exports are served."""
+        ...
+
+    def ensure_server_absent(self, place: w.Place) -> None: ...
+
+    def ensure_export(self, spec: w.ExportSpec) -> list[w.ExportPath]:
+        """The share is exported to nobody yet, or to whom `ensure_access` admitted before."""
+        ...
+
+    def ensure_export_absent(self, ref: w.ExportRef) -> None:
+        """Not exported any more; clients that had it mounted get an error, nothing holds the
+        share's filesystem open."""
+        ...
+
+    def ensure_access(self, ref: w.ExportRef, rules: Sequence[w.RuleSpec]) -> list[w.RuleOutcome]:
+        """Exactly these rules are in force, the most specific first; sessions of clients that no
+        rule admits any more are cut. A rule that cannot be expressed is reported in its outcome
+        and left out; the others hold."""
+        ...
+
+    def sessions(self, ref: w.ExportRef) -> list[w.Session]: ...
+
+    def inventory(self, place: w.Place) -> Iterator[w.Mark]:
+        """Every export of the place: kind export, id = instance id; facts export_id, path,
+        clients ({rule target: level}, as really in force in the running server)."""
+        ...

@@ -1,0 +1,147 @@
+"""NFS-Ganesha 4.3's configuration as text. Pure: nothing here touches the world.
+
+Facts found by trying them against 4.3 (its lexer is config_parsing/conf_lex.l):
+
+- The first CLIENT block that matches a client wins.
+- A prefix length is one or two digits without a leading zero. So `/0` and `/100` to `/128` are
+  syntax errors, and worse, AddExport then answers "1 exports added" with no clients at all.
+- A bare `0.0.0.0` means everybody, IPv6 too: LP 1707946's way out admits more than was asked.
+- With `Bind_addr = 0::0` an IPv4 client is matched by its IPv4 address.
+- `Bind_addr` is looked up with AI_ADDRCONFIG: `0::0` fails where no interface but lo has IPv6,
+  `0.0.0.0` where none has IPv4. Without the line it listens on IPv4 whatever there is.
+"""
+
+import ipaddress
+import os.path
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+
+import msgspec
+
+from roadstead.drivers.export.rules import Network
+from roadstead.model.errors import DriverError
+from roadstead.model.ids import pseudo_path
+
+_HEADER = "# roadstead "
+_QUOTABLE = re.compile(r"/[^\"\\]*")
+_LONGEST_PREFIX = 99
+_MOST_ADDRESSES = 256
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server process is told at its start."""
+
+    dbus_prefix: str
+    recovery_root: str
+    exports_file: str
+    plugins_directory: str
+    dual_stack: bool
+    port: int
+    minor_versions: tuple[int, ...]
+    graceless: bool
+    lease_seconds: int
+
+
+class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
+    """One export as it is kept in its file. `clients` is {canonical target: level}, in the order
+    of the CLIENT blocks."""
+
+    export_id: int
+    instance_id: str
+    path: str
+    clients: dict[str, str] = {}
+
+
+def server_text(settings: ServerSettings) -> str:
+    """The server's configuration file. NFSv4 over TCP only: it needs no port mapper."""
+    bind = "Bind_addr = 0::0; " if settings.dual_stack else ""
+    minors = ", ".join(map(str, settings.minor_versions))
+    return f"""\
+NFS_CORE_PARAM {{
+  Protocols = 4; NFS_Port = {settings.port}; {bind}
+  Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false;
+  mount_path_pseudo = true; Plugins_Dir = {_quoted(settings.plugins_directory)};
+  Dbus_Name_Prefix = {settings.dbus_prefix};
+}}
+NFSv4 {{
+  Minor_Versions = {minors}; Only_Numeric_Owners = true; Delegations = false;
+  Graceless = {str(settings.graceless).lower()};
+  Lease_Lifetime = {settings.lease_seconds}; Grace_Period = {settings.lease_seconds};
+  RecoveryBackend = fs; RecoveryRoot = {_quoted(settings.recovery_root)};
+}}
+NFS_KRB5 {{ Active_krb5 = false; }}
+EXPORT_DEFAULTS {{ Access_Type = None; SecType = sys; Protocols = 4; Transports = TCP; }}
+%include {_quoted(settings.exports_file)}
+"""
+
+
+def export_text(stored: StoredExport) -> str:
+    """The export's file: a comment from which `parse` reads it back, then Ganesha's own text."""
+    header = _HEADER + msgspec.json.encode(stored).decode()
+    clients = "".join(
+        f"  CLIENT {{ Clients = {', '.join(words)}; Access_Type = {level.upper()}; }}\n"
+        for level, words in _blocks(stored.clients)
+    )
+    return f"""\
+{header}
+EXPORT {{
+  Export_Id = {stored.export_id};
+  Path = {_quoted(stored.path)};
+  Pseudo = {_quoted(pseudo_path(stored.instance_id))};
+  Access_Type = None; Squash = No_Root_Squash;
+  SecType = sys; Protocols = 4; Transports = TCP;
+  FSAL {{ Name = VFS; }}
+{clients}}}
+"""
+
+
+def parse(text: str) -> StoredExport | None:
+    """The export whose file this is; None when it is not one of ours."""
+    first = text.partition("\n")[0]
+    if not first.startswith(_HEADER):
+        return None
+    try:
+        return msgspec.json.decode(first[len(_HEADER) :], type=StoredExport)
+    except msgspec.DecodeError:
+        return None
+
+
+def served_clients(clients: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(network, level) pairs as a server that read these clients reports them, in its order."""
+    return [(str(n), level) for target, level in clients.items() for n in _pieces(target)]
+
+
+def refuse(network: Network) -> str | None:
+    """Why Ganesha cannot be told of this network; None when it can."""
+    if network.prefixlen > _LONGEST_PREFIX and network.num_addresses > _MOST_ADDRESSES:
+        return f"{network}: prefixes from /100 to /119 cannot be expressed by this server"
+    return None
+
+
+def _blocks(clients: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    # Neighbours of one level may share a block: only the order of the entries counts.
+    for level, entries in groupby(served_clients(clients), key=lambda pair: pair[1]):
+        yield level, [_word(network) for network, _ in entries]
+
+
+def _pieces(target: str) -> Iterable[Network]:
+    """Networks Ganesha's lexer can read, that together are the target."""
+    network = ipaddress.ip_network(target)
+    if network.prefixlen == 0:
+        return network.subnets()
+    if network.prefixlen > _LONGEST_PREFIX:
+        return map(ipaddress.ip_network, network)
+    return (network,)
+
+
+def _word(network: str) -> str:
+    address, _, length = network.partition("/")
+    return address if int(length) > _LONGEST_PREFIX else network
+
+
+def _quoted(path: str) -> str:
+    """The path as a string of the configuration. DriverError when it could say more than a path."""
+    if not _QUOTABLE.fullmatch(path) or not path.isprintable() or os.path.normpath(path) != path:
+        raise DriverError(f"cannot be exported or served from: {path!r}")
+    return f'"{path}"'

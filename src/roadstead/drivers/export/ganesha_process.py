@@ -1,0 +1,118 @@
+"""Processes that outlive the agent: started, found again by their command line, ended.
+
+A command line names a configuration file of ours, so it tells whose process it is more surely
+than a pid file can: it cannot be stale, and a start that was killed half-way cannot lack it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from roadstead.model.errors import DriverError
+
+# Kept so that a dead one is reaped and a living one may outlast its Popen object.
+_children: list[subprocess.Popen[bytes]] = []
+_children_lock = threading.Lock()
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """The process id of the program, running in a session of its own, output to the log.
+
+    DriverError when it is not installed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Its output must not be our pipe: that would end, or hang, with the agent.
+    with log.open("ab") as output:
+        try:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=None if env is None else {**os.environ, **env},
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise DriverError(f"{argv[0]} is not installed") from error
+    with _children_lock:
+        _children[:] = [other for other in _children if other.poll() is None]
+        _children.append(child)
+    return child.pid
+
+
+def find(programs: Sequence[str], argument: str) -> list[int]:
+    """Ids of running processes of one of these programs that have exactly this argument."""
+    found: list[int] = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            # Empty for a zombie, so that one never counts as running.
+            words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]).decode(errors="replace") in programs:
+            if argument.encode() in words[1:]:
+                found.append(int(name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and has not ended (a zombie has)."""
+    _reap(pid)
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def end(pid: int, *, patience: float) -> None:
+    """The process has ended: by SIGTERM, or by SIGKILL after `patience` seconds."""
+    try:
+        # A descriptor stays this process's even when its number is given to another.
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, number)
+            if select.select([fd], [], [], seconds)[0]:
+                return
+        raise DriverError(f"process {pid} does not end, not even by SIGKILL")
+    finally:
+        os.close(fd)
+        _reap(pid)
+
+
+def line_from(fd: int, *, timeout: float) -> bytes:
+    """What was written to the pipe up to its first line's end, its close or the time limit."""
+    text, limit = b"", time.monotonic() + timeout
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([fd], [], [], max(0.0, limit - time.monotonic()))
+        part = os.read(fd, 4096) if ready else b""
+        if not part:
+            break
+        text += part
+    return text
+
+
+def _reap(pid: int) -> None:
+    with _children_lock:
+        for child in _children:
+            if child.pid == pid:
+                child.poll()

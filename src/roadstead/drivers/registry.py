@@ -1,0 +1,33 @@
+"""Drivers by name, from the entry point groups `roadstead.pools` and `roadstead.exports`.
+
+A third party's driver needs no change here: it declares an entry point in its own package.
+"""
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from roadstead.drivers.base import ExportServer, Pool
+from roadstead.model.errors import ConfigError
+
+
+def _load(group: str, name: str) -> Any:
+    found = {e.name: e for e in entry_points(group=group)}
+    if name not in found:
+        raise ConfigError(f"no driver {name!r} in {group}; known: {', '.join(sorted(found))}")
+    return found[name].load()
+
+
+def make_pool(name: str, **options: Any) -> Pool:
+    """The pool driver of that name, not yet touching the world. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.pools", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"pool driver {name!r}: {error}") from error
+
+
+def make_export(name: str, **options: Any) -> ExportServer:
+    """The export driver of that name. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.exports", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"export driver {name!r}: {error}") from error

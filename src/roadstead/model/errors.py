@@ -1,0 +1,69 @@
+"""The service's errors. Each carries what a user may read; the API maps the class to a status.
+
+Two families meet in the operation runner: `Transient` is tried again, every other error is final.
+No secret may enter a message: messages reach logs, the database and the user.
+"""
+
+
+class RoadsteadError(Exception):
+    """Base of all our errors; `str(error)` is fit for the user."""
+
+
+class BadRequest(RoadsteadError):
+    """The request is malformed or not possible in the resource's present state (400)."""
+
+
+class Unprocessable(RoadsteadError):
+    """The body lacks its wrapper object, or a share cannot do what is asked (422)."""
+
+
+class Forbidden(RoadsteadError):
+    """The caller may see the resource but not do this (403)."""
+
+
+class NotFound(RoadsteadError):
+    """Does not exist, or not for this caller (404)."""
+
+
+class Conflict(RoadsteadError):
+    """Something of that identity exists and differs, or another operation is under way (409)."""
+
+
+class OverQuota(RoadsteadError):
+    """The project's limit would be exceeded (413, or 403 where the contract says so)."""
+
+
+class Unauthorized(RoadsteadError):
+    """No or invalid identity (401)."""
+
+
+class Transient(RoadsteadError):
+    """The world was not ready; the same step may succeed later. Nothing is to be undone."""
+
+
+class DriverError(RoadsteadError):
+    """The world refused for good. `detail_id` names the user message of the contract."""
+
+    def __init__(self, message: str, *, detail_id: str = "001") -> None:
+        super().__init__(message)
+        self.detail_id = detail_id
+
+
+class Unsupported(DriverError):
+    """The backend cannot express what is asked (a rule type, a size, a protocol)."""
+
+
+class InUse(Transient):
+    """Something is still open or mounted; it can be retried when the user lets go."""
+
+
+class NoValidPool(RoadsteadError):
+    """No pool passed the filters; the message names each pool and the filter that refused it."""
+
+    def __init__(self, message: str, *, detail_id: str) -> None:
+        super().__init__(message)
+        self.detail_id = detail_id
+
+
+class ConfigError(RoadsteadError):
+    """The configuration file or an override is wrong; names the key."""

@@ -1,0 +1,36 @@
+"""An operation: one verb on one resource, carried out by a recipe of named steps."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    verb: str  # e.g. "share.create"; see model.states.VERBS
+    resource_id: str
+    project_id: str
+    user_id: str = ""
+    request_id: str = ""
+    host: str  # the agent that carries it out
+    state: str  # todo | running | undoing | done | failed
+    payload: dict[str, Any] = {}
+    attempts: int = 0
+    not_before: datetime | None = None
+    error: str | None = None
+    detail_id: str | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
+
+    @property
+    def resource_type(self) -> str:
+        """The verb's first half: share, access, snapshot, …"""
+        return self.verb.partition(".")[0]
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+
+LIVE = ("todo", "running", "undoing")

@@ -1,0 +1,17 @@
+"""Quota resources and their built-in limits (contract §16); -1 = unlimited."""
+
+DEFAULT_LIMITS: dict[str, int] = {
+    "shares": 50,
+    "gigabytes": 1000,
+    "snapshots": 50,
+    "snapshot_gigabytes": 1000,
+    "share_networks": 10,
+    "share_groups": 50,
+    "share_group_snapshots": 50,
+    "share_replicas": 100,
+    "replica_gigabytes": 1000,
+    "per_share_gigabytes": -1,
+    "backups": 10,
+    "backup_gigabytes": 1000,
+    "encryption_keys": 100,
+}

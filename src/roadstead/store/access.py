@@ -1,0 +1,96 @@
+"""Access rules of shares."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from roadstead.model.access import AccessRule, canonical_target
+from roadstead.model.errors import BadRequest
+from roadstead.store import pairs
+from roadstead.store import tables as t
+from roadstead.store.db import Tx, utcnow
+from roadstead.store.scope import Scope
+
+_a, _s = t.access_rules.c, t.shares.c
+_SELECT = sa.select(
+    _a.id, _a.share_id, _a.access_type, _a.access_to, _a.access_level, _a.state, _a.access_key,
+    _a.created_at, _a.updated_at,
+).join_from(t.access_rules, t.shares, _s.id == _a.share_id)  # fmt: skip
+
+
+class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    access_type: str | None = None
+    access_to: str | None = None
+    access_level: str | None = None
+    access_key: str | None = None
+    id: str | None = None
+    metadata: Mapping[str, str] = {}
+
+
+def insert(tx: Tx, rule: AccessRule) -> None:
+    """The rule's row is there. BadRequest when the share has one for the same target."""
+    row = msgspec.structs.asdict(rule)
+    metadata = row.pop("metadata")
+    target = canonical_target(rule.access_type, rule.access_to)
+    try:
+        tx.execute(t.access_rules.insert().values(**row, target=target))
+    except IntegrityError as error:
+        raise BadRequest(
+            f"share {rule.share_id} already has a rule for {rule.access_type} {rule.access_to}"
+        ) from error
+    pairs.insert(tx, t.access_rule_metadata, rule.id, metadata)
+
+
+def get(tx: Tx, scope: Scope, rule_id: str) -> AccessRule | None:
+    """The rule when the scope admits its share, else None."""
+    row = (
+        tx.execute(_SELECT.where(_a.id == rule_id, scope.admits(_s.project_id))).mappings().first()
+    )
+    if row is None:
+        return None
+    return AccessRule(**row, metadata=pairs.read(tx, t.access_rule_metadata, rule_id))
+
+
+def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[AccessRule]:
+    """The share's rules, oldest first; two statements."""
+    where: list[sa.ColumnElement[bool]] = [_a.share_id == share_id, scope.admits(_s.project_id)]
+    for name in ("access_type", "access_level", "access_key", "id"):
+        if (value := getattr(wanted, name)) is not None:
+            where.append(_a[name] == value)
+    if wanted.access_to is not None:
+        where.append(_a.target == canonical_target(wanted.access_type or "", wanted.access_to))
+    where += pairs.matching(t.access_rule_metadata, _a.id, wanted.metadata)
+    rows = tx.execute(_SELECT.where(*where).order_by(_a.created_at, _a.id)).mappings().all()
+    found = pairs.read_many(tx, t.access_rule_metadata, (row["id"] for row in rows))
+    return [AccessRule(**row, metadata=found.get(row["id"], {})) for row in rows]
+
+
+def in_share(tx: Tx, share_id: str) -> list[AccessRule]:
+    """Every rule of a share without metadata, for the agent; one statement."""
+    rows = tx.execute(_SELECT.where(_a.share_id == share_id).order_by(_a.created_at, _a.id))
+    return [AccessRule(**row) for row in rows.mappings()]
+
+
+def in_shares_on(tx: Tx, agent_host: str) -> dict[str, list[AccessRule]]:
+    """Rules by share id of every share this agent looks after; one statement."""
+    query = _SELECT.join(t.share_instances, t.share_instances.c.share_id == _a.share_id).where(
+        t.share_instances.c.agent_host == agent_host
+    )
+    found: dict[str, list[AccessRule]] = {}
+    for row in tx.execute(query).mappings():
+        found.setdefault(row["share_id"], []).append(AccessRule(**row))
+    return found
+
+
+def update(tx: Tx, rule_id: str, **values: Any) -> None:
+    """These columns of the rule hold these values; updated_at is now."""
+    tx.execute(
+        t.access_rules.update().where(_a.id == rule_id).values(**values, updated_at=utcnow())
+    )
+
+
+def delete(tx: Tx, rule_id: str) -> None:
+    tx.execute(t.access_rules.delete().where(_a.id == rule_id))

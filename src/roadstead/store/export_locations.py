@@ -1,0 +1,90 @@
+"""Export locations of share instances."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from roadstead.model.ids import new_id
+from roadstead.model.shares import ExportLocation
+from roadstead.model.world import ExportPath
+from roadstead.store import pairs
+from roadstead.store import tables as t
+from roadstead.store.db import Tx, utcnow
+
+_l, _i = t.export_locations.c, t.share_instances.c
+_SELECT = sa.select(
+    _l.id, _l.instance_id, _i.share_id, _l.path, _l.preferred, _l.is_admin_only,
+    _l.created_at, _l.updated_at,
+).join_from(t.export_locations, t.share_instances, _i.id == _l.instance_id)  # fmt: skip
+
+
+def _locations(tx: Tx, rows: Sequence[Any]) -> list[ExportLocation]:
+    found = pairs.read_many(tx, t.export_location_metadata, (row["id"] for row in rows))
+    return [ExportLocation(**row, metadata=found.get(row["id"], {})) for row in rows]
+
+
+def of_share(tx: Tx, share_id: str, *, admin: bool) -> list[ExportLocation]:
+    """A share's locations, preferred ones first; admin-only ones only for administrators. The
+    caller has already found the share within its scope."""
+    where = [_i.share_id == share_id]
+    if not admin:
+        where.append(sa.not_(_l.is_admin_only))
+    return _locations(
+        tx,
+        tx.execute(_SELECT.where(*where).order_by(_l.preferred.desc(), _l.path)).mappings().all(),
+    )
+
+
+def of_shares(tx: Tx, share_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Paths that everybody may see, by share; one statement (bodies up to 2.8 carry them)."""
+    found: dict[str, list[str]] = {}
+    query = (
+        sa.select(_i.share_id, _l.path)
+        .join_from(t.export_locations, t.share_instances, _i.id == _l.instance_id)
+        .where(_i.share_id.in_(share_ids), sa.not_(_l.is_admin_only))
+        .order_by(_l.preferred.desc(), _l.path)
+    )
+    for share_id, path in tx.execute(query):
+        found.setdefault(share_id, []).append(path)
+    return found
+
+
+def of_instance(tx: Tx, instance_id: str) -> list[ExportLocation]:
+    """Every location of one instance."""
+    return _locations(tx, tx.execute(_SELECT.where(_l.instance_id == instance_id)).mappings().all())
+
+
+def find(tx: Tx, location_id: str) -> ExportLocation | None:
+    """By id; the caller checks that its share is the one in the request."""
+    found = _locations(tx, tx.execute(_SELECT.where(_l.id == location_id)).mappings().all())
+    return found[0] if found else None
+
+
+def replace(tx: Tx, instance_id: str, paths: Sequence[ExportPath]) -> None:
+    """The instance has exactly these locations; a path that was there keeps its id."""
+    kept = {row.path for row in tx.execute(sa.select(_l.path).where(_l.instance_id == instance_id))}
+    wanted = {p.path for p in paths}
+    if kept - wanted:
+        tx.execute(
+            t.export_locations.delete().where(
+                _l.instance_id == instance_id, _l.path.in_(kept - wanted)
+            )
+        )
+    fresh = [p for p in paths if p.path not in kept]
+    if fresh:
+        now = utcnow()
+        tx.execute(
+            t.export_locations.insert(),
+            [
+                {
+                    "id": new_id(),
+                    "instance_id": instance_id,
+                    "path": p.path,
+                    "preferred": p.preferred,
+                    "is_admin_only": p.is_admin_only,
+                    "created_at": now,
+                }
+                for p in fresh
+            ],
+        )

@@ -1,0 +1,275 @@
+"""Shares, joined with the instance that represents them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from roadstead.model.shares import Share, ShareInstance
+from roadstead.store import pairs
+from roadstead.store import tables as t
+from roadstead.store.db import Tx, utcnow
+from roadstead.store.paging import Page, apply_page, contains
+from roadstead.store.scope import Scope
+
+_s, _i, _t = t.shares.c, t.share_instances.c, t.share_types.c
+
+_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
+    **{
+        name: _s[name]
+        for name in (
+            "id project_id user_id name description size_gib proto is_public share_type_id "
+            "snapshot_id snapshot_support create_share_from_snapshot_support "
+            "revert_to_snapshot_support mount_snapshot_support replication_type task_state "
+            "mount_point_name instance_id created_at updated_at"
+        ).split()
+    },
+    **{
+        name: _i[name]
+        for name in (
+            "status access_rules_status host availability_zone progress share_network_id "
+            "share_server_id"
+        ).split()
+    },
+}
+_NAMES = (*_COLUMNS, "share_type_name")
+_FROM = t.shares.join(t.share_instances, _i.id == _s.instance_id).outerjoin(
+    t.share_types, _t.id == _s.share_type_id
+)
+_SELECT = sa.select(*_COLUMNS.values(), _t.name.label("share_type_name")).select_from(_FROM)
+
+# Sort keys of the wire (contract §6.2) and the columns they mean.
+SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
+    **{k: _s[k] for k in "id created_at updated_at project_id user_id name".split()},
+    **{k: _s[k] for k in "is_public snapshot_id task_state replication_type".split()},
+    "size": _s.size_gib,
+    "share_proto": _s.proto,
+    "display_name": _s.name,
+    "display_description": _s.description,
+    "mount_point_name": _s.mount_point_name,
+    "share_type_id": _s.share_type_id,
+    **{k: _i[k] for k in "status host share_network_id share_server_id progress".split()},
+    "availability_zone_id": _i.availability_zone,
+}
+
+
+class ShareFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a share must be like to be listed; None = does not matter."""
+
+    name: str | None = None
+    name_like: str | None = None
+    description: str | None = None
+    description_like: str | None = None
+    status: str | None = None
+    share_type_id: str | None = None
+    snapshot_id: str | None = None
+    share_network_id: str | None = None
+    share_server_id: str | None = None
+    host: str | None = None  # host, host@backend or host@backend#pool
+    project_id: str | None = None
+    availability_zone: str | None = None
+    mount_point_name: str | None = None
+    export_location_id: str | None = None
+    export_location_path: str | None = None
+    metadata: Mapping[str, str] = {}
+    extra_specs: Mapping[str, str] = {}
+    with_public: bool = False  # everybody's public shares too
+    is_public: bool | None = None
+
+
+def _share(row: Any, metadata: dict[str, str]) -> Share:
+    return Share(**dict(zip(_NAMES, row, strict=True)), metadata=metadata)
+
+
+def get(tx: Tx, scope: Scope, share_id: str, *, public: bool = False) -> Share | None:
+    """The share, or None; with `public`, also somebody else's public one. Two statements."""
+    visible = scope.admits(_s.project_id)
+    if public:
+        visible = sa.or_(visible, _s.is_public)
+    row = tx.execute(_SELECT.where(_s.id == share_id, visible)).first()
+    return None if row is None else _share(row, pairs.read(tx, t.share_metadata, share_id))
+
+
+def _where(scope: Scope, f: ShareFilter) -> list[sa.ColumnElement[bool]]:
+    mine = scope.admits(_s.project_id)
+    where = [sa.or_(mine, _s.is_public) if f.with_public else mine]
+    equal: list[tuple[sa.ColumnElement[Any], object]] = [
+        (_s.name, f.name),
+        (_s.description, f.description),
+        (_i.status, f.status),
+        (_s.share_type_id, f.share_type_id),
+        (_s.snapshot_id, f.snapshot_id),
+        (_i.share_network_id, f.share_network_id),
+        (_i.share_server_id, f.share_server_id),
+        (_s.project_id, f.project_id),
+        (_i.availability_zone, f.availability_zone),
+        (_s.mount_point_name, f.mount_point_name),
+        (_s.is_public, f.is_public),
+    ]
+    where += [column == value for column, value in equal if value is not None]
+    if f.name_like is not None:
+        where.append(contains(_s.name, f.name_like))
+    if f.description_like is not None:
+        where.append(contains(_s.description, f.description_like))
+    if f.host is not None:
+        where.append(
+            sa.or_(
+                _i.host == f.host,
+                _i.host.startswith(f"{f.host}#", autoescape=True),
+                _i.host.startswith(f"{f.host}@", autoescape=True),
+            )
+        )
+    locations = t.export_locations.c
+    here = sa.exists().where(locations.instance_id == _i.id)
+    if f.export_location_id is not None:
+        where.append(here.where(locations.id == f.export_location_id))
+    if f.export_location_path is not None:
+        where.append(here.where(locations.path == f.export_location_path))
+    where += pairs.matching(t.share_metadata, _s.id, f.metadata)
+    where += pairs.matching(t.share_type_specs, _s.share_type_id, f.extra_specs)
+    return where
+
+
+def find_all(tx: Tx, scope: Scope, wanted: ShareFilter, page: Page) -> list[Share]:
+    """Two statements, however many shares. BadRequest on an unknown sort key."""
+    query = apply_page(_SELECT.where(*_where(scope, wanted)), page, SORT_COLUMNS, _s.id)
+    rows = tx.execute(query).all()
+    metadata = pairs.read_many(tx, t.share_metadata, (row.id for row in rows))
+    return [_share(row, metadata.get(row.id, {})) for row in rows]
+
+
+def find_names(
+    tx: Tx, scope: Scope, wanted: ShareFilter, page: Page
+) -> list[tuple[str, str | None]]:
+    """(id, name) of the shares: the summary list. One statement."""
+    query: sa.Select[Any] = (
+        sa.select(_s.id, _s.name).select_from(_FROM).where(*_where(scope, wanted))
+    )
+    return [(row[0], row[1]) for row in tx.execute(apply_page(query, page, SORT_COLUMNS, _s.id))]
+
+
+def count(tx: Tx, scope: Scope, wanted: ShareFilter) -> int:
+    """How many shares match, before any limit."""
+    query = sa.select(sa.func.count()).select_from(_FROM).where(*_where(scope, wanted))
+    return int(tx.execute(query).scalar_one())
+
+
+def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> None:
+    """Share, instance and metadata rows are there. The export id is the next free one of the
+    agent; it is part of every NFS handle, so it stays with the instance for life."""
+    row = {
+        name: getattr(share, name)
+        for name in t.shares.c.keys()  # noqa: SIM118 - a ColumnCollection, not a dict
+        if name != "reserved_gib"
+    }
+    tx.execute(t.shares.insert().values(**row, reserved_gib=share.size_gib))
+    export_id: Any = _next_export_id(tx, agent_host) if takes_export_id else None
+    tx.execute(
+        t.share_instances.insert().values(
+            id=share.instance_id,
+            share_id=share.id,
+            host=share.host,
+            agent_host=agent_host,
+            export_id=export_id,
+            availability_zone=share.availability_zone,
+            status=share.status,
+            access_rules_status=share.access_rules_status,
+            progress=share.progress,
+            share_network_id=share.share_network_id,
+            share_server_id=share.share_server_id,
+            created_at=share.created_at,
+        )
+    )
+    pairs.insert(tx, t.share_metadata, share.id, share.metadata)
+
+
+_MAX_EXPORT_ID = 65535
+
+
+def _next_export_id(tx: Tx, agent_host: str) -> int:
+    """One above the highest in use; the lowest gap once the numbers are used up."""
+    mine = _i.agent_host == agent_host
+    highest = tx.execute(sa.select(sa.func.max(_i.export_id)).where(mine)).scalar() or 0
+    if highest < _MAX_EXPORT_ID:
+        return int(highest) + 1
+    used = set(tx.execute(sa.select(_i.export_id).where(mine)).scalars())
+    return next(n for n in range(1, _MAX_EXPORT_ID + 1) if n not in used)
+
+
+def update(tx: Tx, share_id: str, **values: Any) -> None:
+    """These columns of the share hold these values; updated_at is now."""
+    tx.execute(t.shares.update().where(_s.id == share_id).values(**values, updated_at=utcnow()))
+
+
+def delete(tx: Tx, share_id: str) -> None:
+    """The share's row is gone, and with it instances, rules, locations and metadata."""
+    tx.execute(t.shares.delete().where(_s.id == share_id))
+
+
+# --- instances -----------------------------------------------------------------------------
+
+_INSTANCE = sa.select(
+    *(
+        _i[name]
+        for name in (
+            "id share_id host availability_zone status access_rules_status progress "
+            "share_network_id share_server_id export_id created_at updated_at"
+        ).split()
+    ),
+    _s.share_type_id,
+    _s.size_gib,
+    _s.project_id,
+    _s.proto,
+).join_from(t.share_instances, t.shares, _s.id == _i.share_id)
+
+
+def _instance(row: Any) -> ShareInstance:
+    return ShareInstance(**row)
+
+
+def find_instance(tx: Tx, instance_id: str) -> ShareInstance | None:
+    """By id, whoever owns it: for the agent and for administrators."""
+    row = tx.execute(_INSTANCE.where(_i.id == instance_id)).mappings().first()
+    return None if row is None else _instance(row)
+
+
+def instances_of(tx: Tx, scope: Scope, share_id: str) -> list[ShareInstance]:
+    """The instances of a share."""
+    rows = tx.execute(_INSTANCE.where(_i.share_id == share_id, scope.admits(_s.project_id)))
+    return [_instance(row) for row in rows.mappings()]
+
+
+def instances_on(tx: Tx, agent_host: str) -> list[ShareInstance]:
+    """Every instance whose bytes this agent looks after."""
+    return [
+        _instance(row)
+        for row in tx.execute(_INSTANCE.where(_i.agent_host == agent_host)).mappings()
+    ]
+
+
+def find_instances(
+    tx: Tx, scope: Scope, where: list[sa.ColumnElement[bool]] | None = None
+) -> list[ShareInstance]:
+    """All instances the scope admits, newest first."""
+    query = _INSTANCE.where(scope.admits(_s.project_id), *(where or []))
+    return [
+        _instance(row) for row in tx.execute(query.order_by(_i.created_at.desc(), _i.id)).mappings()
+    ]
+
+
+def set_instance(tx: Tx, instance_id: str, **values: Any) -> None:
+    """These columns of the instance hold these values; updated_at is now."""
+    tx.execute(
+        t.share_instances.update().where(_i.id == instance_id).values(**values, updated_at=utcnow())
+    )
+
+
+def move_status(tx: Tx, instance_id: str, *, start: frozenset[str], to: str) -> bool:
+    """True when the instance was in one of `start` and is now `to`; nothing changed otherwise."""
+    done = tx.execute(
+        t.share_instances.update()
+        .where(_i.id == instance_id, _i.status.in_(start))
+        .values(status=to, updated_at=utcnow())
+    )
+    return done.rowcount == 1

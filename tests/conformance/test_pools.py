@@ -1,0 +1,56 @@
+"""The pool suite on our own drivers."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roadstead.drivers.base import Pool
+from roadstead.drivers.pool.memory import MemoryPool
+from roadstead.model import ids
+from roadstead.model.errors import DriverError, Transient
+from roadstead.model.world import ShareSpec
+from tests.conformance.image_pools import image_pool
+from tests.conformance.pools import PoolConformance
+
+MIB = 1 << 20
+
+
+class TestMemoryPool(PoolConformance):
+    small, size, large = 64 * MIB, 128 * MIB, 256 * MIB
+
+    @pytest.fixture
+    def pool(self, tmp_path: Path) -> Iterator[Pool]:
+        pool = MemoryPool(name="test", path=str(tmp_path / "shares"))
+        pool.ensure_pool()
+        yield pool
+        shutil.rmtree(tmp_path / "shares")
+
+
+class TestMemoryPoolFaults:
+    def test_a_fault_lasts_until_it_is_taken_away(self) -> None:
+        pool = MemoryPool(name="test", total_gib=1)
+        pool.fail["stats"] = Transient("not now")
+        for _ in range(2):
+            with pytest.raises(Transient, match="not now"):
+                pool.stats()
+        del pool.fail["stats"]
+        assert pool.stats().total == 1 << 30
+
+    def test_without_a_path_nothing_is_on_the_disk(self) -> None:
+        pool = MemoryPool(name="test", total_gib=1)
+        share = pool.ensure_share(ShareSpec(instance_id=ids.new_id(), size_bytes=1 << 30))
+        assert not Path(share.path).exists()
+        with pytest.raises(DriverError, match="full"):
+            pool.ensure_share(ShareSpec(instance_id=ids.new_id(), size_bytes=1))
+
+
+@pytest.mark.real
+class TestImagePool(PoolConformance):
+    small, size, large = 256 * MIB, 512 * MIB, 1024 * MIB
+
+    @pytest.fixture
+    def pool(self, tmp_path: Path) -> Iterator[Pool]:
+        with image_pool(tmp_path / "pool") as pool:
+            yield pool

@@ -1,0 +1,1 @@
+"""Real servers for tests: a throw-away PostgreSQL and a throw-away Keystone."""
