@@ -17,7 +17,7 @@ def _load(group: str, name: str) -> Any:
     return found[name].load()
 
 
-def make_pool(name: str, **options: Any) -> Pool:
+def make_pool(name: str, /, **options: Any) -> Pool:
     """The pool driver of that name, not yet touching the world. ConfigError on a bad option."""
     try:
         return _load("roadstead.pools", name)(**options)
@@ -25,7 +25,7 @@ def make_pool(name: str, **options: Any) -> Pool:
         raise ConfigError(f"pool driver {name!r}: {error}") from error
 
 
-def make_export(name: str, **options: Any) -> ExportServer:
+def make_export(name: str, /, **options: Any) -> ExportServer:
     """The export driver of that name. ConfigError on a bad option."""
     try:
         return _load("roadstead.exports", name)(**options)

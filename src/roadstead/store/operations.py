@@ -62,3 +62,12 @@ def forget_finished(tx: Tx, before: datetime.datetime) -> int:
     """Finished operations older than `before` are gone; returns how many."""
     gone = tx.execute(t.operations.delete().where(_o.state.not_in(LIVE), _o.updated_at < before))
     return gone.rowcount
+
+
+def known_resources(tx: Tx, ids: set[str]) -> set[str]:
+    """Which of these ids any operation, finished or not, ever worked on."""
+    if not ids:
+        return set()
+    return set(
+        tx.execute(sa.select(_o.resource_id).distinct().where(_o.resource_id.in_(ids))).scalars()
+    )

@@ -1,7 +1,7 @@
 """Order, page and count of a list, the same for every resource."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -19,12 +19,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None  # id of the row before the first wanted one (a marker)
 
 
+Query = TypeVar("Query", bound="sa.Select[*tuple[Any, ...]]")
+
+
 def apply_page(
-    query: sa.Select[Any],
+    query: Query,
     page: Page,
     columns: Mapping[str, sa.ColumnElement[Any]],
     id_column: sa.ColumnElement[Any],
-) -> sa.Select[Any]:
+) -> Query:
     """The query ordered and cut. BadRequest when the sort key is none of `columns`."""
     column = columns.get(page.sort_key)
     if column is None:

@@ -5,6 +5,8 @@ from the commit that made its row until the commit that removes it. Writers of o
 serialised by `db.lock_project`.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 import sqlalchemy as sa
 
@@ -70,3 +72,44 @@ def usage(tx: Tx, project_id: str) -> dict[str, Usage]:
             limit=found[name].limit, in_use=int(total) - int(reserved), reserved=int(reserved)
         )
     return found
+
+
+def set_limits(tx: Tx, project_id: str, limits: Mapping[str, int]) -> None:
+    """The project has these limits of its own; its other ones stay."""
+    if limits:
+        tx.execute(t.quotas.delete().where(*_own(project_id), _q.resource.in_(list(limits))))
+        rows = [
+            {"project_id": project_id, "user_id": "", "share_type_id": "", **_row(name, limit)}
+            for name, limit in limits.items()
+        ]
+        tx.execute(t.quotas.insert(), rows)
+
+
+def delete_limits(tx: Tx, project_id: str) -> None:
+    """The project has no limits of its own; the default class's hold again."""
+    tx.execute(t.quotas.delete().where(*_own(project_id)))
+
+
+def _own(project_id: str) -> list[sa.ColumnElement[bool]]:
+    return [_q.project_id == project_id, _q.user_id == "", _q.share_type_id == ""]
+
+
+def _row(name: str, limit: int) -> dict[str, str | int]:
+    return {"resource": name, "hard_limit": limit}
+
+
+def class_limits(tx: Tx, class_name: str) -> dict[str, int]:
+    """Every resource's limit in a quota class: its own, else built in. An unknown class has
+    the built-in ones; `default` is what projects without limits of their own get."""
+    query = sa.select(_c.resource, _c.hard_limit).where(_c.class_name == class_name)
+    found = {row.resource: row.hard_limit for row in tx.execute(query)}
+    return {**DEFAULT_LIMITS, **found}
+
+
+def set_class_limits(tx: Tx, class_name: str, limits: Mapping[str, int]) -> None:
+    """The class has these limits; its other ones stay."""
+    if limits:
+        old = t.quota_classes.delete()
+        tx.execute(old.where(_c.class_name == class_name, _c.resource.in_(list(limits))))
+        rows = [{"class_name": class_name, **_row(name, n)} for name, n in limits.items()]
+        tx.execute(t.quota_classes.insert(), rows)

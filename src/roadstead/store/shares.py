@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.shares import Share, ShareInstance
+from roadstead.model.states import ACCESS_PENDING
 from roadstead.store import pairs
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
@@ -14,6 +15,15 @@ from roadstead.store.paging import Page, apply_page, contains
 from roadstead.store.scope import Scope
 
 _s, _i, _t = t.shares.c, t.share_instances.c, t.share_types.c
+
+_a = t.access_rules.c
+_rule_of_share = sa.exists().where(_a.share_id == _s.id).correlate(t.shares)
+# Seen from the rules themselves, never stored: it cannot drift from them.
+_rules_status = sa.case(
+    (_rule_of_share.where(_a.state == "error"), "error"),
+    (_rule_of_share.where(_a.state.in_(ACCESS_PENDING)), "syncing"),
+    else_="active",
+).label("access_rules_status")
 
 _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{
@@ -28,10 +38,10 @@ _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{
         name: _i[name]
         for name in (
-            "status access_rules_status host availability_zone progress share_network_id "
-            "share_server_id"
+            "status host availability_zone progress share_network_id share_server_id"
         ).split()
     },
+    "access_rules_status": _rules_status,
 }
 _NAMES = (*_COLUMNS, "share_type_name")
 _FROM = t.shares.join(t.share_instances, _i.id == _s.instance_id).outerjoin(
@@ -143,10 +153,9 @@ def find_names(
     tx: Tx, scope: Scope, wanted: ShareFilter, page: Page
 ) -> list[tuple[str, str | None]]:
     """(id, name) of the shares: the summary list. One statement."""
-    query: sa.Select[Any] = (
-        sa.select(_s.id, _s.name).select_from(_FROM).where(*_where(scope, wanted))
-    )
-    return [(row[0], row[1]) for row in tx.execute(apply_page(query, page, SORT_COLUMNS, _s.id))]
+    query = sa.select(_s.id, _s.name).select_from(_FROM).where(*_where(scope, wanted))
+    rows = tx.execute(apply_page(query, page, SORT_COLUMNS, _s.id))
+    return [(row.id, row.name) for row in rows]
 
 
 def count(tx: Tx, scope: Scope, wanted: ShareFilter) -> int:
@@ -174,7 +183,6 @@ def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> N
             export_id=export_id,
             availability_zone=share.availability_zone,
             status=share.status,
-            access_rules_status=share.access_rules_status,
             progress=share.progress,
             share_network_id=share.share_network_id,
             share_server_id=share.share_server_id,
@@ -213,10 +221,11 @@ _INSTANCE = sa.select(
     *(
         _i[name]
         for name in (
-            "id share_id host availability_zone status access_rules_status progress "
+            "id share_id host availability_zone status progress "
             "share_network_id share_server_id export_id created_at updated_at"
         ).split()
     ),
+    _rules_status,
     _s.share_type_id,
     _s.size_gib,
     _s.project_id,

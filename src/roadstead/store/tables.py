@@ -115,7 +115,6 @@ share_instances = sa.Table(
     sa.Column("export_id", sa.Integer),
     sa.Column("availability_zone", sa.String(255)),
     sa.Column("status", sa.String(64), nullable=False),
-    sa.Column("access_rules_status", sa.String(16), nullable=False, default="active"),
     sa.Column("progress", sa.String(8)),
     sa.Column("share_network_id", sa.String(36)),
     sa.Column("share_server_id", sa.String(36)),

@@ -1,0 +1,169 @@
+"""The agent: the one process that touches the world on its host (root: mounts, exports).
+
+One per host, by a lock file: two would run the same operation under one name.
+"""
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import grp
+import os
+import pwd
+import signal
+import threading
+from collections.abc import Callable, Generator
+
+import structlog
+
+from roadstead import config as configuration
+from roadstead.config import Config
+from roadstead.drivers import registry
+from roadstead.engine.dbos import DbosWorker
+from roadstead.log import setup_logging
+from roadstead.model.errors import ConfigError, RoadsteadError
+from roadstead.model.ids import pool_name
+from roadstead.model.world import Place
+from roadstead.ops.report import report
+from roadstead.ops.runner import Runner
+from roadstead.ops.sweep import Sweep
+from roadstead.roads.backend import Backend
+from roadstead.store import drift, messages, operations
+from roadstead.store.db import Database, utcnow
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 20.0
+_KEEP_HISTORY = datetime.timedelta(days=90)
+
+
+def make_backends(config: Config) -> dict[str, Backend]:
+    """Every configured backend by `host@backend#pool`; the world is not touched yet."""
+    found: dict[str, Backend] = {}
+    for name, section in config.backends.items():
+        full_name = pool_name(config.host, name, section.pool)
+        found[full_name] = Backend(
+            name=name,
+            pool_name=full_name,
+            pool=registry.make_pool(section.pool, name=name, **section.pool_options),
+            export=registry.make_export(section.export, **section.export_options),
+            place=Place(
+                id=f"host-{name}", netns=section.netns or None, addresses=tuple(section.addresses)
+            ),
+            roads=tuple(section.roads),
+            availability_zone=section.availability_zone,
+            reserved_percentage=section.reserved_percentage,
+            max_over_subscription_ratio=section.max_over_subscription_ratio,
+        )
+    return found
+
+
+@contextlib.contextmanager
+def only_one(config: Config) -> Generator[None]:
+    """We are this host's agent. ConfigError when another one is alive."""
+    path = os.path.join(config.run_directory, f"agent-{config.host}.lock")
+    with open(path, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another agent for host {config.host} is running") from error
+        yield
+
+
+class Agent:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._db = Database(config.database_url)
+        self._backends = make_backends(config)
+        self._worker = DbosWorker(
+            config.database_url, config.host, config.run_directory, wake_gid=_gid(config.api.user)
+        )
+        self._runner = Runner(
+            self._db,
+            self._backends,
+            retry=self._worker.retry,
+            give_up_after=datetime.timedelta(seconds=config.grant_timeout_seconds),
+        )
+        self._sweep = Sweep(
+            self._db,
+            config.host,
+            self._backends,
+            self._runner,
+            self._worker.adopt,
+            grace=datetime.timedelta(seconds=config.leak_grace_seconds),
+        )
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        """Works until `stop`. The exports stay up when it ends: mounted clients do not notice."""
+        self._prepare()
+        self._worker.start(self._runner.run)
+        self._do("sweep", lambda: self._sweep.run(at_start=True))
+        self._do("report", self._report)
+        with open(os.path.join(self._config.run_directory, "agent.ready"), "w") as ready:
+            ready.write(str(os.getpid()))
+        log.info("agent ready", host=self._config.host, backends=sorted(self._backends))
+        next_sweep = self._config.sweep_interval_seconds
+        waited = 0.0
+        while not self._stop.wait(min(HEARTBEAT_SECONDS, self._config.sweep_interval_seconds)):
+            waited += min(HEARTBEAT_SECONDS, self._config.sweep_interval_seconds)
+            if waited >= next_sweep:
+                waited = 0.0
+                self._do("sweep", self._sweep.run)
+                self._do("tidy", self._tidy)
+            self._do("report", self._report)
+        self._worker.stop()
+        self._db.close()
+        log.info("agent stopped")
+
+    def _prepare(self) -> None:
+        for backend in self._backends.values():
+            try:
+                backend.pool.ensure_pool()
+                backend.export.ensure_server(backend.place)
+            except RoadsteadError as error:
+                # The others work; the sweep tries again, and the scheduler sees no report.
+                log.error("backend not ready", backend=backend.name, error=str(error))
+
+    def _report(self) -> None:
+        report(self._db, self._config.host, self._backends.values())
+
+    def _tidy(self) -> None:
+        now = utcnow()
+        with self._db.write() as tx:
+            messages.expire(tx, now)
+            drift.forget(tx, now - _KEEP_HISTORY)
+            operations.forget_finished(tx, now - _KEEP_HISTORY)
+
+    def _do(self, what: str, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception:
+            log.exception("agent task failed", task=what)
+
+
+def _gid(user: str) -> int:
+    try:
+        return pwd.getpwnam(user).pw_gid
+    except KeyError:
+        return grp.getgrgid(os.getgid()).gr_gid
+
+
+def main() -> None:
+    """`python -m roadstead.agent --config FILE`: run until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", required=True)
+    config = configuration.read_effective(parser.parse_args().config)
+    setup_logging()
+    agent = Agent(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: agent.stop())
+    with only_one(config):
+        agent.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One function per route: parse, service, view. The same file name per resource as in schemas."""

@@ -1,0 +1,1 @@
+"""What a request must look like: types, lengths, microversion gates. No database."""

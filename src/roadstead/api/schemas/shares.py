@@ -1,0 +1,181 @@
+"""Bodies and filters of shares (contract §6)."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from roadstead.api.call import Call
+from roadstead.api.schemas import fields, metadata, paging
+from roadstead.model.errors import BadRequest, Forbidden
+from roadstead.model.states import RESETTABLE_SHARE_STATUSES
+from roadstead.service.shares import NewShare
+from roadstead.store.paging import Page
+from roadstead.store.shares import SORT_COLUMNS, ShareFilter
+
+
+def create(call: Call) -> NewShare:
+    """What POST /shares asks for; keys that its version does not know are dropped."""
+    share = fields.wrapped(call.body, "share")
+    snapshot_id = fields.optional_text_id(share, "snapshot_id")
+    return NewShare(
+        proto=fields.required_text(share, "share_proto").upper(),
+        size_gib=_size(share, snapshot_id),
+        name=fields.text(share, "name", "display_name"),
+        description=fields.text(share, "description", "display_description"),
+        share_type=_share_type(share),
+        share_network_id=fields.optional_text_id(share, "share_network_id"),
+        snapshot_id=snapshot_id,
+        availability_zone=fields.text(share, "availability_zone") or None,
+        metadata=metadata.pairs({} if (m := share.get("metadata")) is None else m),
+        is_public=_optional_boolean(share, "is_public"),
+        scheduler_hints=_hints(share) if call.since(65) else None,
+        mount_point_name=fields.text(share, "mount_point_name") if call.since(84) else None,
+    )
+
+
+def _size(share: Mapping[str, Any], snapshot_id: str | None) -> int:
+    value = share.get("size")
+    if snapshot_id is not None and value in (None, 0, "0"):
+        return 0  # the snapshot's size
+    if value is None:
+        raise BadRequest("size is required")
+    return fields.size(value, "size")
+
+
+def _share_type(share: Mapping[str, Any]) -> str | None:
+    if share.get("share_type") and share.get("volume_type"):
+        raise BadRequest("share_type and volume_type mean the same: give one of them")
+    return fields.text(share, "share_type", "volume_type") or None
+
+
+def _optional_boolean(share: Mapping[str, Any], key: str) -> bool:
+    value = share.get(key)
+    return False if value is None else fields.boolean(value, key)
+
+
+def _hints(share: Mapping[str, Any]) -> dict[str, Any] | None:
+    """same_host and different_host as share ids with commas, only_host as text; others go."""
+    value = share.get("scheduler_hints")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise BadRequest("scheduler_hints must be an object")
+    hints = cast("dict[str, Any]", value)
+    found: dict[str, Any] = {}
+    for key in ("same_host", "different_host"):
+        listed = fields.text(hints, key, longest=4000)
+        if listed:
+            found[key] = ",".join(fields.uuid(part.strip(), key) for part in listed.split(","))
+    if only := fields.text(hints, "only_host"):
+        found["only_host"] = only
+    return found
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Changes that PUT /shares/{id} asks for."""
+    share = fields.wrapped(call.body, "share")
+    changes: dict[str, Any] = {}
+    for key, column in (("display_name", "name"), ("display_description", "description")):
+        if key in share:
+            changes[column] = fields.text(share, key)
+    if "is_public" in share:
+        changes["is_public"] = fields.boolean(share["is_public"], "is_public")
+    return changes
+
+
+def extend(call: Call) -> tuple[int, bool]:
+    """(new size in GiB, force)."""
+    wanted = fields.argument(call.body, "extend", "os-extend")
+    force = call.since(64) and _optional_boolean(wanted, "force")
+    return fields.size(wanted.get("new_size"), "new_size"), force
+
+
+def shrink(call: Call) -> int:
+    """The new size in GiB."""
+    wanted = fields.argument(call.body, "shrink", "os-shrink")
+    return fields.size(wanted.get("new_size"), "new_size")
+
+
+def status(call: Call) -> str:
+    """The status to set."""
+    wanted = fields.argument(call.body, "reset_status", "os-reset_status")
+    value = fields.required_text(wanted, "status")
+    if value not in RESETTABLE_SHARE_STATUSES:
+        raise BadRequest(f"{value!r} is no status that can be set")
+    return value
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list asks for. `nothing`: no share can match."""
+
+    wanted: ShareFilter
+    page: Page
+    all_projects: bool
+    with_count: bool
+    nothing: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """True when the section asked for holds no share, whatever there is."""
+        return self.nothing or self.page.limit == 0
+
+
+# Parameter, attribute of ShareFilter, first minor that knows it, rule that admits it. Lower
+# versions drop a parameter silently.
+_FILTERS: tuple[tuple[str, str, int, str | None], ...] = (
+    ("display_name", "name", 0, None),
+    ("name", "name", 0, None),
+    ("status", "status", 0, None),
+    ("share_type_id", "share_type_id", 0, None),
+    ("snapshot_id", "snapshot_id", 0, None),
+    ("share_network_id", "share_network_id", 0, None),
+    ("export_location_id", "export_location_id", 35, None),
+    ("export_location_path", "export_location_path", 35, None),
+    ("name~", "name_like", 36, None),
+    ("description~", "description_like", 36, None),
+    ("description", "description", 36, None),
+    ("mount_point_name", "mount_point_name", 0, None),
+    ("availability_zone", "availability_zone", 97, None),
+    ("host", "host", 0, "share:list_by_host"),
+    ("share_server_id", "share_server_id", 0, "share:list_by_share_server_id"),
+)
+
+
+def listing(call: Call, *, detail: bool) -> Listing:
+    """Filters, order and page of GET /shares. Forbidden: a filter that is not for the caller."""
+    query, can = call.query, call.caller.can
+    chosen: dict[str, Any] = {}
+    for key, attribute, since, rule in _FILTERS:
+        if key in query and call.since(since):
+            if rule is not None and not can(rule):
+                raise Forbidden(f"only administrators may filter by {key}")
+            chosen[attribute] = query[key]
+    if "extra_specs" in query and not can("share_types_extra_spec:index"):
+        raise Forbidden("only administrators may filter by extra_specs")
+    deferred = "share:list_shares_in_deferred_deletion_states"
+    if "deferred" in query.get("status", "") and not can(deferred):
+        raise Forbidden("only administrators may list shares in this status")
+    everyone = paging.all_projects(query) and can("share:list_all_projects")
+    if everyone and "project_id" in query:
+        chosen["project_id"] = query["project_id"]
+    page = paging.page(query, offset_alone=False)
+    if page.sort_key not in SORT_COLUMNS:
+        raise BadRequest(f"cannot sort by {page.sort_key!r}")
+    counted = paging.flag(query, "with_count") if detail or call.since(42) else False
+    # We have no groups, keys or recycle bin yet: nothing is in them.
+    absent = call.since(31) and bool(query.get("share_group_id"))
+    absent |= call.since(90) and bool(query.get("encryption_key_ref")) and call.caller.is_admin
+    absent |= call.since(69) and paging.flag(query, "is_soft_deleted")
+    return Listing(
+        wanted=ShareFilter(
+            **chosen,
+            metadata=paging.pairs(query, "metadata"),
+            extra_specs=paging.pairs(query, "extra_specs"),
+            with_public=paging.flag(query, "is_public"),
+        ),
+        page=page,
+        all_projects=everyone,
+        with_count=counted,
+        nothing=absent,
+    )

@@ -1,0 +1,164 @@
+"""The API: one process, granian's HTTP in it, a few threads that run our code.
+
+`python -m roadstead.api.server --config FILE [--fd N]`. The file is the effective configuration
+that the supervisor wrote; N is a listening socket it holds for us.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+from granian._futures import _new_cbscheduler  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]
+from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+from granian.wsgi import _callback_wrapper  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]
+
+from roadstead.api.auth import Authenticator, NoAuth
+from roadstead.api.policy import Policy
+from roadstead.config import Config, KeystoneConfig, load, read_effective
+from roadstead.log import setup_logging
+from roadstead.model.errors import ConfigError
+from roadstead.privileges import account_of, die_with_parent, forbid_new_privileges
+
+_BACKLOG = 1024
+_IDLE_SECONDS = 600  # how long granian keeps a thread that nobody needs
+
+
+def make_authenticator(config: Config) -> Authenticator:
+    """What `api.auth` names. ConfigError when its users file or library is missing."""
+    if config.api.auth == "none":
+        return NoAuth()
+    if config.api.auth == "http_basic":
+        from roadstead.api.auth_basic import BasicAuth
+
+        return BasicAuth(Path(config.api.users_file))
+    from roadstead.api.auth_keystone import KeystoneAuth
+
+    try:
+        return KeystoneAuth(keystone_settings(config.api.keystone))
+    except ImportError as error:
+        raise ConfigError("api.auth: install roadstead[openstack] for keystone") from error
+
+
+def keystone_settings(keystone: KeystoneConfig) -> dict[str, str]:
+    """keystonemiddleware's options."""
+    settings = {
+        "auth_type": "password",
+        "auth_url": keystone.auth_url,
+        "www_authenticate_uri": keystone.www_authenticate_uri or keystone.auth_url,
+        "username": keystone.username,
+        "password": keystone.password,
+        "project_name": keystone.project_name,
+        "user_domain_id": keystone.user_domain_id,
+        "project_domain_id": keystone.project_domain_id,
+        "region_name": keystone.region_name,
+        "cafile": keystone.cafile,
+        "service_token_roles": ",".join(keystone.service_token_roles),
+    }
+    return {key: value for key, value in settings.items() if value}
+
+
+def build(config: Config) -> Callable[..., Any]:
+    """The WSGI application, complete; nothing is connected yet."""
+    from roadstead.api.app import make_app
+    from roadstead.engine.dbos import DbosEngine
+    from roadstead.service.context import Service
+    from roadstead.store.db import Database
+
+    service = Service(
+        db=Database(config.database, pool_size=config.api.threads),
+        engine=DbosEngine(config.database, config.run_directory),
+        default_share_type=config.default_share_type,
+        protocols=config.protocols,
+        isolated_projects=frozenset(
+            project for project, own in config.projects.items() if own.require_network_isolation
+        ),
+        permitted_cidrs={
+            project: own.permitted_cidrs
+            for project, own in config.projects.items()
+            if own.permitted_cidrs
+        },
+        settings={"quota": config.quota},
+    )
+    return make_app(
+        service,
+        auth=make_authenticator(config),
+        policy=Policy(Path(config.api.policy_file)) if config.api.policy_file else None,
+        public_url=config.api.base_url or None,
+    )
+
+
+def serve(app: Callable[..., Any], listener: socket.socket, threads: int) -> None:
+    """Requests at `listener` are answered until SIGTERM or SIGINT.
+
+    granian's own server would keep a second Python process only to watch this one, which the
+    supervisor does; its worker runs here instead (as granian.server.mp does, 2.8).
+    """
+    ended, stop = threading.Event(), WorkerSignal()
+    stop.add_cb(ended.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    holder = cast(Any, SocketHolder)(listener.fileno(), False, _BACKLOG)
+    worker = cast(Any, WSGIWorker)(
+        1,  # the worker's number
+        (None, holder),
+        None,  # no channel to a parent
+        1,  # threads that speak HTTP
+        16,  # and the most for its own blocking work
+        threads,
+        _IDLE_SECONDS,
+        _BACKLOG,
+        "1",  # HTTP/1.1 only: what every client of this API speaks
+        None,
+        None,
+        None,  # no static files
+        *(False, None, None, None, "tls1.3", None, [], False),  # TLS is a proxy's business
+        (None, None),  # no metrics of its own
+    )
+    scheduler = cast(Any, _new_cbscheduler)(
+        asyncio.new_event_loop(), cast(Any, _callback_wrapper)(app, {}), impl_asyncio=True
+    )
+    worker.serve_mtr(scheduler, None, stop)
+    ended.wait()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serves until told to end; 1 when it cannot."""
+    options = dict(zip(argv[::2], argv[1::2], strict=False))
+    setup_logging()
+    try:
+        file = options.get("--config", "")
+        config = read_effective(file) if file.endswith(".json") else load(file or None)
+        app = build(config)
+        listener = _listener(config, options.get("--fd"))
+        if os.geteuid() == 0:
+            parent = os.getppid()
+            account_of(config.api.user).drop()
+            die_with_parent(parent)
+        forbid_new_privileges()
+    except (ConfigError, OSError) as error:
+        structlog.get_logger().error("the API cannot start", error=str(error))
+        return 1
+    serve(app, listener, config.api.threads)
+    return 0
+
+
+def _listener(config: Config, fd: str | None) -> socket.socket:
+    if fd is not None:
+        return socket.socket(fileno=int(fd))
+    family = socket.AF_INET6 if ":" in config.api.bind else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((config.api.bind, config.api.port))
+    listener.listen(_BACKLOG)
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""The service's processes on the wire (contract §17)."""
+
+from typing import Any
+
+from roadstead.api.views.common import when
+from roadstead.store.services import ServiceRecord
+
+
+def service(record: ServiceRecord, minor: int) -> dict[str, Any]:
+    """One process."""
+    view: dict[str, Any] = {
+        "id": record.id,
+        "binary": record.binary,
+        "host": record.host,
+        "zone": record.availability_zone,
+        "status": "disabled" if record.disabled else "enabled",
+        "state": "up" if record.up else "down",
+        "updated_at": when(record.heartbeat_at),
+    }
+    if minor >= 83:
+        view["disabled_reason"] = record.disabled_reason
+    if minor >= 86:
+        view["ensuring"] = False
+    return view
+
+
+def switched(
+    *, host: str, binary: str, disabled: bool, reason: str | None, minor: int
+) -> dict[str, Any]:
+    """The answer to enable and disable."""
+    view: dict[str, Any] = {
+        "host": host,
+        "binary": binary,
+        "status": "disabled" if disabled else "enabled",
+    }
+    if minor >= 83:
+        view["disabled_reason"] = reason
+    if minor >= 86:
+        view["ensuring"] = None
+    return view

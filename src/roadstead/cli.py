@@ -1,0 +1,128 @@
+"""The command `roadstead`."""
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from roadstead.config import Config, load
+from roadstead.model.errors import RoadsteadError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+users_app = typer.Typer(no_args_is_help=True, help="Users of the http_basic mode.")
+app.add_typer(users_app, name="users")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The configuration file.", show_default=False)
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="Where everything is kept; over the file.", show_default=False),
+]
+
+
+@app.command()
+def up(config: ConfigOption = None, state: StateOption = None) -> None:
+    """Run Roadstead on this machine: the API and the agent, until interrupted."""
+    argv = [sys.executable, "-m", "roadstead.supervisor"]
+    for option, value in (("--config", config), ("--state", state)):
+        if value is not None:
+            argv += [option, str(value.absolute())]
+    # A fresh interpreter: what this one loaded to read its arguments would stay for good.
+    os.execv(sys.executable, argv)  # noqa: S606 -- no shell
+
+
+@app.command(name="config")
+def config_(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="What is in force here, without passwords.")
+    ] = False,
+) -> None:
+    """Print every key with its default and meaning, as a file to start from."""
+    from roadstead import config_reference
+
+    if effective:
+        typer.echo(config_reference.effective(_load(config, state)), nl=False)
+    else:
+        typer.echo(config_reference.reference(), nl=False)
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Tell what each road needs and what this machine has; 0 when the direct road works."""
+    from roadstead import doctor as examination
+
+    raise typer.Exit(examination.run(_load(config, state), as_json=json))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(metadata.version("roadstead"))
+
+
+@users_app.command("add")
+def users_add(
+    name: str,
+    project: Annotated[
+        str | None, typer.Option(help="Project id; a new one if not given.", show_default=False)
+    ] = None,
+    role: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> None:
+    """Add a user and print the password made for it; it counts at once."""
+    from roadstead.bootstrap import add_user, endpoint
+
+    settings = _load(config, state)
+    roles = role or ["member", "reader"]
+    try:
+        password, project = add_user(
+            Path(settings.api.users_file), name, project_id=project, roles=roles
+        )
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    typer.echo(
+        f"user {name}, password {password}, project {project}, roles {','.join(roles)}\n"
+        f"OS_AUTH_TYPE=http_basic OS_ENDPOINT={endpoint(settings)} "
+        f"OS_USERNAME={name} OS_PASSWORD={password}"
+    )
+
+
+@users_app.command("list")
+def users_list(config: ConfigOption = None, state: StateOption = None) -> None:
+    """Print each user's name, project and roles."""
+    try:
+        text = Path(_load(config, state).api.users_file).read_text()
+    except OSError as error:
+        _fail(str(error))
+    for line in text.splitlines():
+        if line.count(":") == 3 and not line.startswith("#"):
+            name, _hash, project, roles = line.split(":")
+            typer.echo(f"{name}\t{project}\t{roles}")
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def _load(config: Path | None, state: Path | None) -> Config:
+    try:
+        return load(config, os.environ, state)
+    except RoadsteadError as error:
+        _fail(str(error))
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"roadstead: {text}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,260 @@
+"""The configuration: one TOML file, every key with a default, the environment over it.
+
+The Structs are the single table of keys: names, types, defaults and their documentation, from
+which `config_reference` prints a complete commented file.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from roadstead.model.errors import ConfigError
+from roadstead.model.quotas import DEFAULT_LIMITS
+
+STATE_DIRECTORY = "/var/lib/roadstead"
+FILE_NAME = "roadstead.toml"
+ETC_FILE = "/etc/roadstead/roadstead.toml"
+
+
+def _doc(text: str, **limits: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=text, **limits)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; its fields are its keys."""
+
+
+class KeystoneConfig(Section, frozen=True):
+    """Where tokens are checked, and as whom. Used when auth = "keystone"."""
+
+    auth_url: Annotated[str, _doc("Keystone's URL, with /v3")] = ""
+    www_authenticate_uri: Annotated[str, _doc("What refused clients are told; auth_url if ''")] = ""
+    username: Annotated[str, _doc("The service user that checks tokens")] = "roadstead"
+    password: Annotated[str, _doc("Its password")] = ""
+    project_name: Annotated[str, _doc("Its project")] = "service"
+    user_domain_id: Annotated[str, _doc("The domain of the user")] = "default"
+    project_domain_id: Annotated[str, _doc("The domain of the project")] = "default"
+    region_name: Annotated[str, _doc("Keystone's region; '' takes any")] = ""
+    cafile: Annotated[str, _doc("CA certificates to check Keystone with; '' the system's")] = ""
+    service_token_roles: Annotated[
+        tuple[str, ...], _doc("A service token counts if its user has one of these roles")
+    ] = ("service",)
+
+
+class ApiConfig(Section, frozen=True):
+    """The HTTP side."""
+
+    bind: Annotated[str, _doc("Address to listen at")] = "127.0.0.1"
+    port: Annotated[int, _doc("Port to listen at", ge=1, le=65535)] = 8786
+    base_url: Annotated[str, _doc("What links begin with, behind a proxy; '' as requested")] = ""
+    auth: Annotated[
+        Literal["http_basic", "none", "keystone"],
+        _doc("http_basic (the users file) | keystone | none (loopback only: everyone is admin)"),
+    ] = "http_basic"
+    user: Annotated[str, _doc("Who the API process runs as, when started by root")] = "roadstead"
+    users_file: Annotated[str, _doc("For http_basic; '' = <state_directory>/etc/users")] = ""
+    policy_file: Annotated[str, _doc("Policy overrides (YAML or JSON); '' = none")] = ""
+    threads: Annotated[int, _doc("Requests served at the same time", ge=1, le=256)] = 4
+    keystone: KeystoneConfig = KeystoneConfig()
+
+
+class BackendConfig(Section, frozen=True):
+    """A pool, an export server and the roads from it."""
+
+    pool: Annotated[str, _doc("Pool driver: where the bytes live")] = "image"
+    export: Annotated[str, _doc("Export driver: how they are served")] = "ganesha"
+    roads: Annotated[tuple[str, ...], _doc("Roads offered")] = ("direct",)
+    availability_zone: Annotated[str, _doc("The zone of its shares")] = "nova"
+    addresses: Annotated[
+        tuple[str, ...], _doc("Addresses clients mount from; [] = this machine's primary one")
+    ] = ()
+    netns: Annotated[
+        str, _doc("Network namespace (below /run/netns) of the export server; '' = the host's")
+    ] = ""
+    max_over_subscription_ratio: Annotated[
+        float, _doc("Gigabytes promised per gigabyte there is, thin pools", ge=1)
+    ] = 20.0
+    reserved_percentage: Annotated[
+        int, _doc("Part of the pool that new shares never take", ge=0, le=100)
+    ] = 0
+    pool_options: Annotated[
+        dict[str, Any], _doc("For the pool driver; image: directory, backing_gib, mount_root")
+    ] = {}
+    export_options: Annotated[
+        dict[str, Any],
+        _doc("For the export driver; ganesha: port, grace, protocols, lease_seconds"),
+    ] = {}
+
+
+class ProjectConfig(Section, frozen=True):
+    """Settings of one project, by id."""
+
+    permitted_cidrs: Annotated[
+        tuple[str, ...], _doc("Access rules may name only these networks; [] = any but 0.0.0.0/0")
+    ] = ()
+    require_network_isolation: Annotated[bool, _doc("No share that only access rules isolate")] = (
+        False
+    )
+
+
+class Config(Section, frozen=True):
+    """The whole configuration. `load` fills in what depends on the machine."""
+
+    host: Annotated[str, _doc("This agent's name in host@backend#pool; '' = the host name")] = ""
+    state_directory: Annotated[str, _doc("Everything that must survive")] = STATE_DIRECTORY
+    run_directory: Annotated[str, _doc("Locks and sockets; '' = /run/roadstead")] = ""
+    database: Annotated[
+        str,
+        _doc("sqlite:///… or postgresql+psycopg://…; '' = SQLite in <state_directory>/db"),
+    ] = ""
+    default_share_type: Annotated[str, _doc("Type of shares that name none")] = "default"
+    protocols: Annotated[tuple[str, ...], _doc("Protocols a share may ask for")] = ("NFS",)
+    sweep_interval_seconds: Annotated[int, _doc("Between comparisons with the world", ge=1)] = 60
+    leak_grace_seconds: Annotated[
+        int, _doc("How long something unknown may exist before it is removed", ge=0)
+    ] = 60
+    grant_timeout_seconds: Annotated[
+        int, _doc("How long an access rule may take to be in force", ge=1)
+    ] = 30
+    message_days: Annotated[int, _doc("How long user messages are kept", ge=1)] = 30
+    api: ApiConfig = ApiConfig()
+    backends: dict[str, BackendConfig] = {}
+    quota: Annotated[dict[str, int], _doc("Limits of a project without own ones; -1 = none")] = {}
+    projects: dict[str, ProjectConfig] = {}
+
+    @property
+    def database_url(self) -> str:
+        """The database in force."""
+        return self.database or f"sqlite:///{self.state_directory}/db/roadstead.sqlite"
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    state: str | os.PathLike[str] | None = None,
+) -> Config:
+    """The configuration in force, checked and complete.
+
+    Without `path`: ROADSTEAD_CONFIG, <state>/roadstead.toml, /etc/roadstead/roadstead.toml, or
+    the defaults alone. `state` overrides state_directory, and then run_directory is <state>/run
+    unless it is set. ConfigError names the wrong key.
+    """
+    from roadstead import config_source
+
+    environ = os.environ if environ is None else environ
+    directory = str(state or environ.get("ROADSTEAD_STATE_DIRECTORY") or STATE_DIRECTORY)
+    file = _find(path, environ, Path(directory))
+    given = config_source.read_file(file) if file else {}
+    config_source.check_keys(given, Config)
+    config_source.overlay_environment(given, environ, Config)
+    if state:
+        given["state_directory"] = str(Path(state).absolute())
+        given.setdefault("run_directory", f"{given['state_directory']}/run")
+    return _complete(config_source.convert(given, Config))
+
+
+def write_effective(config: Config, path: Path, *, gid: int = -1) -> None:
+    """`path` holds exactly this configuration, for `read_effective`; only its owner and the group
+    may read it, for there may be passwords inside."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "wb") as file:
+        os.fchown(fd, -1, gid)
+        os.fchmod(fd, 0o640)
+        file.write(msgspec.json.format(msgspec.json.encode(config)))
+    new.replace(path)
+
+
+def read_effective(path: str | os.PathLike[str]) -> Config:
+    """What `write_effective` wrote; no environment over it. ConfigError when it is not that."""
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=Config)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def primary_address() -> str:
+    """The address this machine sends from by default, by a route look-up: nothing is sent."""
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((far, 9))
+                return str(probe.getsockname()[0])
+        except OSError:
+            continue
+    return "127.0.0.1"
+
+
+def _find(
+    path: str | os.PathLike[str] | None, environ: Mapping[str, str], state: Path
+) -> Path | None:
+    named = path or environ.get("ROADSTEAD_CONFIG")
+    if named:
+        return Path(named)
+    candidates = (state / FILE_NAME, Path(ETC_FILE))
+    return next((c for c in candidates if c.is_file()), None)
+
+
+def _complete(config: Config) -> Config:
+    """Derived defaults are filled in; what cannot be is refused."""
+    state = str(Path(config.state_directory).absolute())
+    run = str(Path(config.run_directory or "/run/roadstead").absolute())
+    unknown = config.quota.keys() - DEFAULT_LIMITS.keys()
+    if unknown:
+        raise ConfigError(f"quota.{min(unknown)}: no such quota")
+    _check_api(config.api)
+    replace = msgspec.structs.replace
+    backends = config.backends or {"local": BackendConfig()}
+    return replace(
+        config,
+        host=config.host or socket.gethostname(),
+        state_directory=state,
+        run_directory=run,
+        database=replace(config, state_directory=state).database_url,
+        api=replace(config.api, users_file=config.api.users_file or f"{state}/etc/users"),
+        backends={n: _complete_backend(n, b, state, run) for n, b in backends.items()},
+        quota=DEFAULT_LIMITS | config.quota,
+    )
+
+
+def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -> BackendConfig:
+    if not name or not all(c.isalnum() or c in "-_." for c in name) or not name[0].isalnum():
+        raise ConfigError(f"backends.{name}: a name has letters, digits, '-', '_' and '.'")
+    if backend.netns and not backend.addresses:
+        raise ConfigError(f"backends.{name}.addresses: needed when netns is set")
+    for address in backend.addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise ConfigError(f"backends.{name}.addresses: {error}") from error
+    pool, export = dict(backend.pool_options), dict(backend.export_options)
+    if backend.pool == "image":
+        pool.setdefault("directory", f"{state}/pools/{name}")
+    if backend.export == "ganesha":
+        export.setdefault("state_directory", f"{state}/exports/{name}")
+        export.setdefault("run_directory", f"{run}/exports/{name}")
+    return msgspec.structs.replace(
+        backend,
+        addresses=backend.addresses or (primary_address(),),
+        pool_options=pool,
+        export_options=export,
+    )
+
+
+def _check_api(api: ApiConfig) -> None:
+    try:
+        loopback = api.bind == "localhost" or ipaddress.ip_address(api.bind).is_loopback
+    except ValueError as error:
+        raise ConfigError(f"api.bind: {error}") from error
+    if api.auth == "none" and not loopback:
+        raise ConfigError(f'api.auth: "none" listens on loopback only, api.bind is {api.bind}')
+    if api.auth == "keystone":
+        for key in ("auth_url", "username", "password"):
+            if not getattr(api.keystone, key):
+                raise ConfigError(f'api.keystone.{key}: needed when api.auth is "keystone"')

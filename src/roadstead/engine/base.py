@@ -1,0 +1,36 @@
+"""The port between those who submit operations and the agent that runs them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from roadstead.store.db import Tx
+
+# Runs one operation to its end, or until it has to wait; never raises for the operation's own
+# failures. The id is all it needs.
+RunOperation = Callable[[str], None]
+
+
+class Engine(Protocol):
+    def submit(self, tx: Tx, operation_id: str, host: str) -> None:
+        """Part of the caller's transaction: committed with it, or not at all."""
+        ...
+
+    def wake(self, host: str) -> None:
+        """After the commit: the agent looks now, not at its next poll. Only a hint."""
+        ...
+
+
+class Worker(Protocol):
+    """The agent's side."""
+
+    def start(self, run: RunOperation) -> None:
+        """Operations submitted for this host are run from now on."""
+        ...
+
+    def adopt(self, operation_id: str) -> None:
+        """Run it if nobody does: for what the sweep finds unfinished."""
+        ...
+
+    def stop(self) -> None:
+        """No new operation starts; running ones are given a moment to end."""
+        ...

@@ -1,0 +1,132 @@
+"""Dispatch by DBOS, on SQLite or PostgreSQL: one queue per host, a workflow without steps that
+calls `run_operation`. The journal of an operation is our own; DBOS only makes sure somebody
+runs it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+
+from roadstead.engine import wake
+from roadstead.engine.base import RunOperation
+from roadstead.store.db import Tx
+
+WORKFLOW = "run_operation"
+# Operations survive an upgrade of the service: any version may run them.
+APP_VERSION = "1"
+_NAME = "roadstead"
+_SCHEMA = "dbos"
+# The longest an operation waits when its nudge is lost.
+POLL_SECONDS = 1.0
+CONCURRENCY = 8
+
+
+def queue_name(host: str) -> str:
+    """The queue of one agent."""
+    return f"host-{host}"
+
+
+def prepare(url: str) -> None:
+    """DBOS's own tables are there, in the same database."""
+    DBOS.migrate(url, schema=_SCHEMA)
+
+
+class DbosEngine:
+    """The submitting side: a client only, no workers."""
+
+    def __init__(self, url: str, run_directory: str) -> None:
+        self._client = DBOSClient(
+            system_database_url=url, lazy=True, dbos_system_schema=_SCHEMA, application_name=_NAME
+        )
+        self._run_directory = run_directory
+        self._local = threading.local()
+
+    def submit(self, tx: Tx, operation_id: str, host: str) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": queue_name(host),
+            "workflow_id": operation_id,
+            "app_version": APP_VERSION,
+        }
+        self._client.enqueue_in_transaction(tx, options, operation_id)
+        self._waiting().append(operation_id)
+
+    def wake(self, host: str) -> None:
+        waiting = self._waiting()
+        wake.send(self._run_directory, waiting)
+        waiting.clear()
+
+    def _waiting(self) -> list[str]:
+        """What this thread submitted since its last wake. An id whose transaction was rolled back
+        may be among them: the agent finds no such operation and goes on."""
+        ids = cast("list[str] | None", getattr(self._local, "ids", None))
+        if ids is None:
+            ids = []
+            self._local.ids = ids
+        return ids
+
+
+class DbosWorker:
+    """The agent's side: DBOS's queue and our nudges lead to the same `run`."""
+
+    def __init__(self, url: str, host: str, run_directory: str, *, wake_gid: int = -1) -> None:
+        self._url, self._host = url, host
+        self._run_directory, self._wake_gid = run_directory, wake_gid
+        self._threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="operation")
+        self._timers: set[threading.Timer] = set()
+        self._run: RunOperation | None = None
+        self._listener: wake.Listener | None = None
+
+    def start(self, run: RunOperation) -> None:
+        self._run = run
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_url": self._url,
+            "dbos_system_schema": _SCHEMA,
+            "application_version": APP_VERSION,
+            "executor_id": self._host,
+            "log_level": "ERROR",
+            "run_migrations": False,
+            "use_listen_notify": False,
+            "max_executor_threads": CONCURRENCY,
+            "sys_db_pool_size": 5,
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name=WORKFLOW)
+        def run_operation(operation_id: str) -> None:  # pyright: ignore[reportUnusedFunction]
+            run(operation_id)
+
+        name = queue_name(self._host)
+        DBOS.listen_queues([name])
+        DBOS.launch()
+        DBOS.register_queue(
+            name, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS,
+            on_conflict="always_update",
+        )  # fmt: skip
+        self._listener = wake.Listener(self._run_directory, self.adopt, gid=self._wake_gid)
+
+    def adopt(self, operation_id: str) -> None:
+        if self._run is not None:
+            self._threads.submit(self._run, operation_id)
+
+    def retry(self, operation_id: str, seconds: float) -> None:
+        """`run` is called again after so many seconds; if we die first, the sweep does it."""
+        timer = threading.Timer(max(seconds, 0.05), self._fire, (operation_id,))
+        timer.daemon = True
+        self._timers = {t for t in self._timers if t.is_alive()} | {timer}
+        timer.start()
+
+    def _fire(self, operation_id: str) -> None:
+        if self._run is not None:
+            self._threads.submit(self._run, operation_id)
+
+    def stop(self) -> None:
+        self._run = None
+        for timer in self._timers:
+            timer.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        DBOS.destroy(workflow_completion_timeout_sec=5)

@@ -1,0 +1,2 @@
+"""Operations: recipes of idempotent steps, their journal, and the sweep that finishes and
+compares."""

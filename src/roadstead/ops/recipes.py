@@ -1,0 +1,17 @@
+"""Every recipe by its verb."""
+
+from roadstead.ops import access, shares
+from roadstead.ops.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {
+    recipe.verb: recipe
+    for recipe in (
+        shares.CREATE,
+        shares.DELETE,
+        shares.EXTEND,
+        shares.SHRINK,
+        access.APPLY,
+        access.UPDATE,
+        access.DENY,
+    )
+}

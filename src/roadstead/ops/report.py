@@ -1,0 +1,77 @@
+"""What the agent tells the schedulers: pools, capacity, heartbeat."""
+
+from collections.abc import Iterable
+
+from roadstead.model.ids import split_pool_name
+from roadstead.model.shares import Pool
+from roadstead.roads import direct
+from roadstead.roads.backend import Backend
+from roadstead.store import availability_zones, pools, services
+from roadstead.store.db import Database, utcnow
+
+_GIB = 1 << 30
+
+
+def capabilities(backend: Backend) -> dict[str, object]:
+    """The pool's capabilities in Manila's words, and ours: isolation, roads."""
+    pool, export = backend.pool.info, backend.export.info
+    return {
+        "pool_name": split_pool_name(backend.pool_name)[2],
+        "share_backend_name": backend.name,
+        "storage_protocol": "_".join(export.protocols),
+        "vendor_name": "Roadstead",
+        "driver_version": "1",
+        "driver_handles_share_servers": False,
+        "reserved_percentage": backend.reserved_percentage,
+        "max_over_subscription_ratio": backend.max_over_subscription_ratio,
+        "thin_provisioning": pool.thin,
+        "snapshot_support": pool.snapshot,
+        "create_share_from_snapshot_support": pool.clone,
+        "revert_to_snapshot_support": pool.revert,
+        "mount_snapshot_support": False,
+        "ipv4_support": True,
+        "ipv6_support": export.ipv6,
+        "roads": list(backend.roads),
+        # Direct road: only the access rules stand between two tenants on one network.
+        "isolation": direct.ISOLATION,
+        # Can a forged file handle reach another share of this pool? strong: no.
+        "pool_isolation": pool.isolation,
+    }
+
+
+def pool_of(backend: Backend) -> Pool:
+    """The pool as it is now."""
+    stats = backend.pool.stats()
+    host, name, pool = split_pool_name(backend.pool_name)
+    return Pool(
+        name=backend.pool_name,
+        host=host,
+        backend=name,
+        pool=pool,
+        availability_zone=backend.availability_zone,
+        total_gib=round(stats.total / _GIB, 2),
+        free_gib=round(stats.free / _GIB, 2),
+        allocated_gib=round(stats.allocated / _GIB, 2),
+        provisioned_gib=round(stats.provisioned / _GIB, 2),
+        capabilities=capabilities(backend),
+        updated_at=utcnow(),
+    )
+
+
+def report(db: Database, host: str, backends: Iterable[Backend]) -> None:
+    """Every pool's row and every service's heartbeat are fresh; pools no longer configured are
+    gone."""
+    found = [(backend, pool_of(backend)) for backend in backends]
+    with db.write() as tx:
+        for backend, pool in found:
+            availability_zones.ensure(tx, backend.availability_zone)
+            services.heartbeat(
+                tx,
+                binary="manila-share",
+                host=f"{host}@{backend.name}",
+                zone=backend.availability_zone,
+            )
+            pools.report(tx, pool)
+        zone = found[0][0].availability_zone if found else "nova"
+        services.heartbeat(tx, binary="manila-scheduler", host=host, zone=zone)
+        pools.forget_others(tx, host, {pool.name for _, pool in found})

@@ -1,0 +1,104 @@
+"""Recipes of shares."""
+
+from collections.abc import Sequence
+
+from roadstead.model.errors import DriverError, RoadsteadError
+from roadstead.model.states import VERBS
+from roadstead.model.world import ExportPath
+from roadstead.ops.recipe import Recipe, Run, Step
+from roadstead.roads import direct
+from roadstead.roads.direct import GIB
+from roadstead.store import export_locations
+from roadstead.store import shares as store
+from roadstead.store.db import Tx
+
+
+def _make_bytes(run: Run) -> None:
+    direct.ensure_bytes(run.backend, run.instance)
+
+
+def _remove_bytes(run: Run) -> None:
+    run.backend.pool.ensure_share_absent(run.instance.id)
+
+
+def _serve(run: Run) -> list[ExportPath]:
+    return direct.ensure_served(run.backend, run.instance)
+
+
+def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:
+    export_locations.replace(tx, run.instance.id, paths)
+
+
+def _unserve(run: Run) -> None:
+    direct.ensure_unserved(run.backend, run.instance)
+
+
+def _status(status: str, progress: str | None = None) -> "dict[str, str]":
+    return {"status": status} if progress is None else {"status": status, "progress": progress}
+
+
+def _available(run: Run, tx: Tx) -> None:
+    store.set_instance(tx, run.instance.id, **_status("available", "100%"))
+
+
+def _failed(run: Run, tx: Tx, _error: RoadsteadError) -> None:
+    store.set_instance(tx, run.instance.id, status=VERBS[run.operation.verb].failed)
+
+
+def _gone(run: Run, tx: Tx) -> None:
+    store.delete(tx, run.instance.share_id)
+
+
+def _new_size(run: Run) -> int:
+    return int(run.operation.payload["new_size_gib"])
+
+
+def _resize(run: Run) -> None:
+    run.backend.pool.ensure_size(run.instance.id, _new_size(run) * GIB)
+
+
+def _resize_back(run: Run) -> None:
+    run.backend.pool.ensure_size(run.instance.id, run.instance.size_gib * GIB)
+
+
+def _resized(run: Run, tx: Tx) -> None:
+    size = _new_size(run)
+    store.update(tx, run.instance.share_id, size_gib=size, reserved_gib=size)
+    store.set_instance(tx, run.instance.id, status="available")
+
+
+def _not_resized(run: Run, tx: Tx, error: RoadsteadError) -> None:
+    """The old size holds again. A share whose data did not fit is as good as before."""
+    store.update(tx, run.instance.share_id, reserved_gib=run.instance.size_gib)
+    refused = isinstance(error, DriverError) and error.detail_id in ("018", "019")
+    status = "available" if refused else VERBS[run.operation.verb].failed
+    store.set_instance(tx, run.instance.id, status=status)
+
+
+CREATE = Recipe(
+    verb="share.create",
+    steps=(
+        Step(name="pool", do=_make_bytes, undo=_remove_bytes),
+        Step(name="export", do=_serve, record=_record_paths, undo=_unserve),
+    ),
+    done=_available,
+    failed=_failed,
+)
+DELETE = Recipe(
+    verb="share.delete",
+    steps=(Step(name="export", do=_unserve), Step(name="pool", do=_remove_bytes)),
+    done=_gone,
+    failed=_failed,
+)
+EXTEND = Recipe(
+    verb="share.extend",
+    steps=(Step(name="size", do=_resize, undo=_resize_back),),
+    done=_resized,
+    failed=_not_resized,
+)
+SHRINK = Recipe(
+    verb="share.shrink",
+    steps=(Step(name="size", do=_resize, undo=_resize_back),),
+    done=_resized,
+    failed=_not_resized,
+)

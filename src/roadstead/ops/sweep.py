@@ -1,0 +1,214 @@
+"""The sweep is the guarantee: whatever was killed, lost or changed by hand converges.
+
+At start and every minute: unfinished operations that nobody runs are run; each driver's inventory
+is compared with the database; what is missing is repaired, what is ours but unknown is removed.
+A share's bytes are removed only if the journal knows their id: a database that was lost or
+exchanged must never cost data. Such a find is reported and left.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import structlog
+
+from roadstead.model.access import canonical_target
+from roadstead.model.errors import RoadsteadError
+from roadstead.model.shares import ShareInstance
+from roadstead.model.states import ACCESS_IN_FORCE
+from roadstead.model.world import ExportRef, Mark
+from roadstead.ops.runner import Runner
+from roadstead.roads import direct
+from roadstead.roads.backend import Backend
+from roadstead.store import access, drift, operations
+from roadstead.store import shares as share_store
+from roadstead.store.db import Database, utcnow
+
+log = structlog.get_logger()
+
+# In these states a recipe is making or removing the share; it looks after the world itself.
+_IN_MOTION = frozenset(("creating", "deleting", "error", "error_deleting"))
+
+
+class Sweep:
+    def __init__(
+        self,
+        db: Database,
+        host: str,
+        backends: Mapping[str, Backend],
+        runner: Runner,
+        adopt: Callable[[str], None],
+        *,
+        grace: datetime.timedelta = datetime.timedelta(seconds=60),
+    ) -> None:
+        """`backends` by `host@backend#pool`; `adopt(id)` has the engine run an operation."""
+        self._db, self._host, self._backends = db, host, backends
+        self._runner, self._adopt, self._grace = runner, adopt, grace
+        self._first_seen: dict[tuple[str, str], datetime.datetime] = {}
+        self._reported: set[tuple[str, str]] = set()
+
+    def run(self, *, at_start: bool = False) -> int:
+        """How many differences were found. At start no grace is needed: nobody else is at work."""
+        self._resume()
+        found = 0
+        for backend in self._backends.values():
+            try:
+                found += self._compare(backend, datetime.timedelta(0) if at_start else self._grace)
+            except RoadsteadError as error:
+                log.warning("sweep could not look", backend=backend.name, error=str(error))
+        return found
+
+    def _resume(self) -> None:
+        with self._db.read() as tx:
+            live = operations.live_on(tx, self._host)
+        for operation in live:
+            due = operation.not_before is None or operation.not_before <= utcnow()
+            if due and not self._runner.is_running(operation.id):
+                self._adopt(operation.id)
+
+    def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
+        backend.pool.ensure_pool()
+        backend.export.ensure_server(backend.place)
+        # The world first, the database second: a row is written before its effect and removed
+        # after it, so what is found and has no row is not just being made.
+        disks = {(m.kind, m.id): m for m in backend.pool.inventory()}
+        exports = {m.id: m for m in backend.export.inventory(backend.place)}
+        with self._db.read() as tx:
+            rows = {
+                i.id: i
+                for i in share_store.instances_on(tx, self._host)
+                if i.host == backend.pool_name
+            }
+            busy = operations.live_resources(tx, self._host)
+        found = self._orphans(backend, disks, exports, set(rows), grace)
+        for instance in rows.values():
+            if instance.status not in _IN_MOTION and instance.id not in busy:
+                found += self._repair(backend, instance, disks.get(("share", instance.id)), exports)
+        return found
+
+    def _orphans(
+        self,
+        backend: Backend,
+        disks: Mapping[tuple[str, str], Mark],
+        exports: Mapping[str, Mark],
+        known: set[str],
+        grace: datetime.timedelta,
+    ) -> int:
+        strangers = [m for k, m in disks.items() if k[0] == "share" and m.id not in known]
+        strangers += [m for m in exports.values() if m.id not in known]
+        with self._db.read() as tx:
+            journalled = operations.known_resources(tx, {m.id for m in strangers})
+        now, still = utcnow(), set[tuple[str, str]]()
+        for mark in sorted(strangers, key=lambda m: m.kind):  # exports before shares
+            key = (mark.kind, mark.id)
+            still.add(key)
+            if now - self._first_seen.setdefault(key, now) < grace:
+                continue
+            if mark.kind == "share" and mark.id not in journalled:
+                self._report_once(mark, "foreign", "left alone: no operation ever made it")
+                continue
+            self._remove(backend, mark)
+        self._first_seen = {k: t for k, t in self._first_seen.items() if k in still}
+        return len(strangers)
+
+    def _remove(self, backend: Backend, mark: Mark) -> None:
+        with backend.share_lock(mark.id):
+            if mark.kind == "export":
+                export_id = mark.facts.get("export_id")
+                backend.export.ensure_export_absent(
+                    ExportRef(
+                        instance_id=mark.id,
+                        export_id=export_id if isinstance(export_id, int) else 0,
+                        place=backend.place,
+                    )
+                )
+            else:
+                backend.pool.ensure_share_absent(mark.id)
+        self._report("leaked", mark.kind, mark.id, "not in the database", "removed")
+
+    def _repair(
+        self,
+        backend: Backend,
+        instance: ShareInstance,
+        disk: Mark | None,
+        exports: Mapping[str, Mark],
+    ) -> int:
+        with backend.share_lock(instance.id):
+            with self._db.read() as tx:
+                if instance.id in operations.live_resources(tx, self._host):
+                    return 0
+                rules = access.in_share(tx, instance.share_id)
+            if disk is None:
+                self._lost(instance)
+                return 1
+            found = 0
+            if disk.broken is not None:
+                direct.ensure_bytes(backend, instance)
+                self._report("missing", "share", instance.id, disk.broken, "mounted again")
+                found += 1
+            export = exports.get(instance.id)
+            if export is None or export.broken is not None or disk.broken is not None:
+                direct.ensure_served(backend, instance)
+                self._report(
+                    "missing", "export", instance.id,
+                    (export and export.broken) or "not exported", "exported again",
+                )  # fmt: skip
+                found += 1
+            wanted = {r.access_to: r.access_level for r in rules if r.state in ACCESS_IN_FORCE}
+            pending = any(r.state not in ("active", "error") for r in rules)
+            if not pending and self._differs(backend, instance, export, wanted):
+                direct.ensure_admitted(backend, instance, rules)
+                self._report("differs", "access", instance.id, "rules differ", "applied again")
+                found += 1
+            return found
+
+    def _differs(
+        self, backend: Backend, instance: ShareInstance, seen: Mark | None, wanted: dict[str, str]
+    ) -> bool:
+        """Looks twice: the first look may be older than the last rule."""
+        targets = {canonical_target("ip", to): level for to, level in wanted.items()}
+        if _clients(seen) == targets:
+            return False
+        again = [m for m in backend.export.inventory(backend.place) if m.id == instance.id]
+        return _clients(again[0] if again else None) != targets
+
+    def _lost(self, instance: ShareInstance) -> None:
+        """Its bytes are gone: never made anew as an empty share."""
+        key = ("share", instance.id)
+        if key in self._reported:
+            return
+        with self._db.write() as tx:
+            share_store.set_instance(tx, instance.id, status="error")
+        self._reported.add(key)
+        self._report("lost", "share", instance.id, "its image is missing", "set to error", False)
+
+    def _report_once(self, mark: Mark, kind: str, action: str) -> None:
+        if (kind, mark.id) not in self._reported:
+            self._reported.add((kind, mark.id))
+            self._report(kind, mark.kind, mark.id, "not in the database", action, False)
+
+    def _report(
+        self, kind: str, what: str, resource_id: str, detail: str, action: str,
+        repaired: bool = True,
+    ) -> None:  # fmt: skip
+        log.warning("drift", kind=kind, what=what, id=resource_id, detail=detail, action=action)
+        with self._db.write() as tx:
+            drift.insert(
+                tx,
+                host=self._host,
+                kind=kind,
+                resource_type=what,
+                resource_id=resource_id,
+                detail=detail,
+                action=action,
+                repaired=repaired,
+            )
+
+
+def _clients(mark: Mark | None) -> dict[str, str]:
+    """The rules in force of an export, by canonical target."""
+    found = mark.facts.get("clients") if mark is not None else None
+    if not isinstance(found, dict):
+        return {}
+    clients = cast(dict[str, str], found)
+    return {canonical_target("ip", to): level for to, level in clients.items()}

@@ -1,0 +1,1 @@
+"""The ways from a share to a VM. Each road puts a pool and an export server together."""

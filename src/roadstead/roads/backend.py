@@ -1,0 +1,46 @@
+"""A configured backend: a pool, an export server and the roads it offers."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from roadstead.drivers.base import ExportServer, Pool
+from roadstead.model.world import Place
+
+
+class Backend:
+    """The drivers of one `[backends.<name>]`, with a lock per share."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        pool_name: str,
+        pool: Pool,
+        export: ExportServer,
+        place: Place,
+        roads: tuple[str, ...] = ("direct",),
+        availability_zone: str = "nova",
+        reserved_percentage: int = 0,
+        max_over_subscription_ratio: float = 20.0,
+    ) -> None:
+        self.name = name
+        self.pool_name = pool_name  # host@backend#pool
+        self.pool = pool
+        self.export = export
+        self.place = place
+        self.roads = roads
+        self.availability_zone = availability_zone
+        self.reserved_percentage = reserved_percentage
+        self.max_over_subscription_ratio = max_over_subscription_ratio
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def share_lock(self, instance_id: str) -> Generator[None]:
+        """One at a time per share: its rules are read and applied as one set, and the sweep does
+        not look while a recipe works on it."""
+        with self._guard:
+            lock = self._locks.setdefault(instance_id, threading.Lock())
+        with lock:
+            yield

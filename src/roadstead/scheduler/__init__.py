@@ -1,0 +1,1 @@
+"""Which pool a new share goes to: pure functions over what the agents reported."""

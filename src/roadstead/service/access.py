@@ -1,0 +1,172 @@
+"""Access rules: allow, deny, change the level."""
+
+import ipaddress
+from collections.abc import Mapping
+
+import msgspec
+
+from roadstead.model.access import AccessRule
+from roadstead.model.errors import BadRequest, Forbidden, NotFound
+from roadstead.model.ids import new_id
+from roadstead.model.shares import Share
+from roadstead.model.states import ACCESS_PENDING, TRANSITIONAL_SHARE_STATUSES
+from roadstead.service.context import Caller, Service
+from roadstead.service.shares import get as get_share
+from roadstead.service.shares import reach_own
+from roadstead.service.submit import submit
+from roadstead.store import access as store
+from roadstead.store import pairs, share_types, tables
+from roadstead.store.access import RuleFilter
+from roadstead.store.db import Tx, utcnow
+from roadstead.store.scope import everyone
+
+
+class NewRule(msgspec.Struct, frozen=True, kw_only=True):
+    access_type: str
+    access_to: str
+    access_level: str = "rw"
+    metadata: Mapping[str, str] = {}
+
+
+def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> AccessRule:
+    """The rule is `queued_to_apply` and will be in force, or in error with a message.
+
+    BadRequest: a rule for the same target exists, the share is in a transitional state, or the
+    project may not admit that network.
+    """
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        _check_share(share)
+        _check_target(service, tx, share, new)
+        rule = AccessRule(
+            id=new_id(),
+            share_id=share_id,
+            access_type=new.access_type,
+            access_to=new.access_to,
+            access_level=new.access_level,
+            state="queued_to_apply",
+            metadata=dict(new.metadata),
+            created_at=utcnow(),
+        )
+        store.insert(tx, rule)
+        host = submit(service, caller, tx, "access.apply", share, resource_id=rule.id)
+    service.engine.wake(host)
+    return rule
+
+
+def deny(service: Service, caller: Caller, share_id: str, access_id: str) -> None:
+    """The rule is `queued_to_deny`; it goes when the backend has cut it. NotFound: no such rule of
+    this share. Conflict: it is just being applied."""
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        rule = store.get(tx, caller.scope, access_id)
+        if rule is None or rule.share_id != share_id:
+            raise NotFound(f"access rule {access_id} could not be found")
+        _check_share(share)
+        store.update(tx, access_id, state="queued_to_deny")
+        host = submit(service, caller, tx, "access.deny", share, resource_id=access_id)
+    service.engine.wake(host)
+
+
+def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> AccessRule:
+    """The rule will be in force at `level`; nothing happens when it is so already."""
+    with service.db.write() as tx:
+        rule, share = _reach_rule(tx, caller, rule_id)
+        if rule.access_level == level:
+            return rule
+        _check_share(share)
+        if rule.state in ACCESS_PENDING:
+            raise BadRequest(f"access rule {rule_id} is {rule.state}")
+        store.update(tx, rule_id, access_level=level, state="queued_to_update")
+        host = submit(
+            service,
+            caller,
+            tx,
+            "access.update",
+            share,
+            resource_id=rule_id,
+            old_level=rule.access_level,
+        )
+    service.engine.wake(host)
+    return msgspec.structs.replace(rule, access_level=level, state="queued_to_update")
+
+
+def find_all(
+    service: Service, caller: Caller, share_id: str, wanted: RuleFilter
+) -> list[AccessRule]:
+    """The share's rules; none for a non-owner of a public share. NotFound: not visible."""
+    share = get_share(service, caller, share_id)
+    if not caller.is_admin and share.project_id != caller.project_id:
+        return []
+    with service.db.read() as tx:
+        return store.of_share(tx, caller.scope, share_id, wanted)
+
+
+def get(service: Service, caller: Caller, rule_id: str) -> AccessRule:
+    """One rule of the caller's. NotFound otherwise."""
+    with service.db.read() as tx:
+        rule = store.get(tx, caller.scope, rule_id)
+    if rule is None:
+        raise NotFound(f"access rule {rule_id} could not be found")
+    return rule
+
+
+def merge_metadata(
+    service: Service, caller: Caller, rule_id: str, new: Mapping[str, str]
+) -> dict[str, str]:
+    """The rule has these pairs, beside those it had; returns the pairs written."""
+    with service.db.write() as tx:
+        _reach_rule(tx, caller, rule_id)
+        pairs.merge(tx, tables.access_rule_metadata, rule_id, new)
+    return dict(new)
+
+
+def delete_metadata(service: Service, caller: Caller, rule_id: str, key: str) -> None:
+    """The pair is gone. NotFound when there was none."""
+    with service.db.write() as tx:
+        _reach_rule(tx, caller, rule_id)
+        if not pairs.remove(tx, tables.access_rule_metadata, rule_id, [key]):
+            raise NotFound(f"access rule {rule_id} has no metadata {key!r}")
+
+
+def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share]:
+    rule = store.get(tx, caller.scope, rule_id)
+    if rule is None:
+        # A public share's rules are not the reader's business, not even that they exist.
+        raise NotFound(f"access rule {rule_id} could not be found")
+    return rule, reach_own(tx, caller, rule.share_id)
+
+
+def _check_share(share: Share) -> None:
+    if not share.host or share.status in TRANSITIONAL_SHARE_STATUSES:
+        raise BadRequest(f"share {share.id} is {share.status or 'not placed'}; try again later")
+
+
+def _check_target(service: Service, tx: Tx, share: Share, new: NewRule) -> None:
+    """D-M2: only networks that the project may admit; everything (/0) only if the type says so."""
+    if new.access_type != "ip":
+        return
+    try:
+        network = ipaddress.ip_network(new.access_to, strict=False)
+    except ValueError:
+        return  # the backend will say so
+    allowed = service.permitted_cidrs.get(share.project_id)
+    if allowed is not None and not _within(network, allowed):
+        raise Forbidden(f"project may not admit {new.access_to}; permitted: {', '.join(allowed)}")
+    if network.prefixlen == 0 and service.settings.get("refuse_any_address", False):
+        found = share_types.find(tx, everyone(), share.share_type_id or "")
+        if found is None or not found.spec_bool("roadstead:allow_any_address"):
+            raise Forbidden(f"{new.access_to} admits everybody; the share type does not allow that")
+
+
+def _within(
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network, allowed: tuple[str, ...]
+) -> bool:
+    for text in allowed:
+        other = ipaddress.ip_network(text)
+        if isinstance(network, ipaddress.IPv4Network):
+            if isinstance(other, ipaddress.IPv4Network) and network.subnet_of(other):
+                return True
+        elif isinstance(other, ipaddress.IPv6Network) and network.subnet_of(other):
+            return True
+    return False

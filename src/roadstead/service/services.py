@@ -1,0 +1,49 @@
+"""The service's own processes, for administrators."""
+
+import msgspec
+
+from roadstead.model.errors import NotFound
+from roadstead.service.context import Service
+from roadstead.store import services as store
+from roadstead.store.services import ServiceRecord
+
+
+class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """None = does not matter; a value that nothing can have finds nothing."""
+
+    host: str | None = None
+    binary: str | None = None
+    zone: str | None = None
+    state: str | None = None  # up | down
+    status: str | None = None  # enabled | disabled
+    topic: str | None = None
+    ensuring: str | None = None
+
+
+def _matches(record: ServiceRecord, wanted: ServiceFilter) -> bool:
+    have = {
+        "host": record.host,
+        "binary": record.binary,
+        "zone": record.availability_zone,
+        "state": "up" if record.up else "down",
+        "status": "disabled" if record.disabled else "enabled",
+        "topic": record.binary,  # the name of a process's queue was its own name
+    }
+    if wanted.ensuring is not None and wanted.ensuring.lower() not in ("false", "0", "no"):
+        return False
+    return all(getattr(wanted, name) in (None, value) for name, value in have.items())
+
+
+def find_all(service: Service, wanted: ServiceFilter) -> list[ServiceRecord]:
+    """The processes that match."""
+    with service.db.read() as tx:
+        return [record for record in store.find_all(tx) if _matches(record, wanted)]
+
+
+def set_disabled(
+    service: Service, *, binary: str, host: str, disabled: bool, reason: str | None = None
+) -> None:
+    """The process gets no new work, or does again. NotFound when there is none."""
+    with service.db.write() as tx:
+        if not store.set_disabled(tx, binary=binary, host=host, disabled=disabled, reason=reason):
+            raise NotFound(f"service {binary} on host {host} could not be found")

@@ -1,0 +1,297 @@
+"""Shares: rules of create, list, show, update, delete and resize.
+
+Every verb is one transaction: check, insert or move the status, record the operation, enqueue it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
+from roadstead.model.ids import new_id, split_pool_name
+from roadstead.model.shares import ExportLocation, Share, ShareInstance
+from roadstead.model.states import RESETTABLE_SHARE_STATUSES, VERBS
+from roadstead.service.context import Caller, Service
+from roadstead.service.submit import submit
+from roadstead.store import export_locations as locations
+from roadstead.store import operations
+from roadstead.store import shares as store
+from roadstead.store.db import Tx, lock_project
+from roadstead.store.paging import Page
+from roadstead.store.quotas import usage
+from roadstead.store.scope import Scope, everyone
+from roadstead.store.shares import ShareFilter
+
+
+class NewShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A share as asked for; `share_type` is a name or an id, None = the default type."""
+
+    proto: str
+    size_gib: int
+    name: str | None = None
+    description: str | None = None
+    share_type: str | None = None
+    share_network_id: str | None = None
+    snapshot_id: str | None = None
+    availability_zone: str | None = None
+    metadata: Mapping[str, str] = {}
+    is_public: bool = False
+    scheduler_hints: Mapping[str, Any] | None = None
+    mount_point_name: str | None = None
+
+
+def _reach(tx: Tx, caller: Caller, share_id: str) -> Share:
+    """The share, readable by the caller. NotFound otherwise."""
+    found = store.get(tx, caller.scope, share_id, public=True)
+    if found is None:
+        raise NotFound(f"share {share_id} could not be found")
+    return found
+
+
+def reach_own(tx: Tx, caller: Caller, share_id: str) -> Share:
+    """The share, the caller's to change. NotFound for a foreign one, Forbidden for a public one."""
+    found = _reach(tx, caller, share_id)
+    if not caller.is_admin and found.project_id != caller.project_id:
+        raise Forbidden(f"share {share_id} belongs to another project")
+    return found
+
+
+def get(service: Service, caller: Caller, share_id: str) -> Share:
+    """The share, if it is the caller's or public. NotFound otherwise."""
+    with service.db.read() as tx:
+        return _reach(tx, caller, share_id)
+
+
+def _list_scope(caller: Caller, all_projects: bool) -> Scope:
+    return everyone() if all_projects and caller.is_admin else caller.own
+
+
+def find_all(
+    service: Service,
+    caller: Caller,
+    wanted: ShareFilter,
+    page: Page,
+    *,
+    all_projects: bool = False,
+) -> list[Share]:
+    """The caller's shares that match; everybody's for an administrator who asks so."""
+    with service.db.read() as tx:
+        return store.find_all(tx, _list_scope(caller, all_projects), wanted, page)
+
+
+def find_names(
+    service: Service,
+    caller: Caller,
+    wanted: ShareFilter,
+    page: Page,
+    *,
+    all_projects: bool = False,
+) -> list[tuple[str, str | None]]:
+    """(id, name) of the same shares."""
+    with service.db.read() as tx:
+        return store.find_names(tx, _list_scope(caller, all_projects), wanted, page)
+
+
+def count(
+    service: Service, caller: Caller, wanted: ShareFilter, *, all_projects: bool = False
+) -> int:
+    """How many match, whatever the page."""
+    with service.db.read() as tx:
+        return store.count(tx, _list_scope(caller, all_projects), wanted)
+
+
+def update(service: Service, caller: Caller, share_id: str, **changes: Any) -> Share:
+    """name, description and is_public hold the given values. Forbidden: public without right."""
+    with service.db.write() as tx:
+        reach_own(tx, caller, share_id)
+        if changes.get("is_public"):
+            caller.require("share:set_public_share")
+        if changes:
+            store.update(tx, share_id, **changes)
+        return _reach(tx, caller, share_id)
+
+
+def delete(service: Service, caller: Caller, share_id: str) -> None:
+    """The share is `deleting` and will be gone. Forbidden in another state than available, error
+    or inactive."""
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        verb = VERBS["share.delete"]
+        if share.status not in verb.start:
+            raise Forbidden(f"share {share_id} is {share.status} and cannot be deleted now")
+        host = _delete(service, caller, tx, share)
+    service.engine.wake(host)
+
+
+def force_delete(service: Service, caller: Caller, share_id: str) -> None:
+    """The share is `deleting`, whatever its state was. Conflict while an operation runs on it."""
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        host = _delete(service, caller, tx, share)
+    service.engine.wake(host)
+
+
+def _delete(service: Service, caller: Caller, tx: Tx, share: Share) -> str:
+    """Records the deletion; a share that never reached a pool just goes. Returns the agent."""
+    if not share.host:
+        store.delete(tx, share.id)
+        return ""
+    store.set_instance(tx, share.instance_id, status="deleting")
+    return submit(service, caller, tx, "share.delete", share)
+
+
+def extend(
+    service: Service, caller: Caller, share_id: str, new_size_gib: int, *, force: bool = False
+) -> None:
+    """The share is `extending`. BadRequest when not larger or not available; OverQuota above the
+    per-share limit, Forbidden above the project's gigabytes (contract §3.3)."""
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        if force:
+            caller.require("share:force_extend")
+        _check_start(share, "share.extend")
+        if new_size_gib <= share.size_gib:
+            raise BadRequest(
+                f"new size must be larger than {share.size_gib} GiB to extend the share"
+            )
+        _check_type_size(service, caller, tx, share, new_size_gib)
+        if not force:
+            _check_extend_quota(tx, share, new_size_gib)
+        store.update(tx, share_id, reserved_gib=new_size_gib)
+        store.set_instance(tx, share.instance_id, status="extending")
+        host = submit(service, caller, tx, "share.extend", share, new_size_gib=new_size_gib)
+    service.engine.wake(host)
+
+
+def shrink(service: Service, caller: Caller, share_id: str, new_size_gib: int) -> None:
+    """The share is `shrinking`; if its data does not fit it comes back unchanged, with a message.
+    BadRequest when not smaller, below 1 GiB, or in the wrong state."""
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        _check_start(share, "share.shrink")
+        if not 0 < new_size_gib < share.size_gib:
+            raise BadRequest(f"new size must be from 1 to {share.size_gib - 1} GiB to shrink")
+        _check_type_size(service, caller, tx, share, new_size_gib)
+        store.set_instance(tx, share.instance_id, status="shrinking")
+        host = submit(service, caller, tx, "share.shrink", share, new_size_gib=new_size_gib)
+    service.engine.wake(host)
+
+
+def _check_start(share: Share, verb: str) -> None:
+    if share.status not in VERBS[verb].start:
+        raise BadRequest(
+            f"share {share.id} is {share.status}; {verb.partition('.')[2]} needs "
+            f"{' or '.join(sorted(VERBS[verb].start))}"
+        )
+
+
+def _check_type_size(service: Service, caller: Caller, tx: Tx, share: Share, size_gib: int) -> None:
+    from roadstead.service.placement import check_size, type_of
+
+    if share.share_type_id is not None:
+        check_size(type_of(service, tx, share.share_type_id), size_gib, admin=caller.is_admin)
+
+
+def _check_extend_quota(tx: Tx, share: Share, new_size_gib: int) -> None:
+    lock_project(tx, share.project_id)
+    used = usage(tx, share.project_id)
+    if 0 <= used["per_share_gigabytes"].limit < new_size_gib:
+        raise OverQuota(f"a share may have {used['per_share_gigabytes'].limit} GiB at most")
+    gib = used["gigabytes"]
+    if 0 <= gib.limit < gib.in_use + gib.reserved + new_size_gib - share.size_gib:
+        raise Forbidden(
+            f"quota of {gib.limit} GiB exceeded: {gib.in_use + gib.reserved} GiB are in use"
+        )
+
+
+def reset_status(service: Service, caller: Caller, share_id: str, status: str) -> None:
+    """The share shows `status`; nothing else happens. Conflict while an operation runs on it:
+    that operation will set the status itself."""
+    if status not in RESETTABLE_SHARE_STATUSES:
+        raise BadRequest(f"{status!r} is no status that can be set")
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        _reset_instance(tx, share.instance_id, share.host, status)
+
+
+def _reset_instance(tx: Tx, instance_id: str, host: str, status: str) -> None:
+    agent = split_pool_name(host)[0] if host else ""
+    if instance_id in operations.live_resources(tx, agent):
+        raise Conflict("an operation on this share is under way and will set its status")
+    store.set_instance(tx, instance_id, status=status)
+
+
+def export_locations(service: Service, caller: Caller, share_id: str) -> list[ExportLocation]:
+    """The share's locations; admin-only ones only for administrators."""
+    with service.db.read() as tx:
+        _reach(tx, caller, share_id)
+        return locations.of_share(tx, share_id, admin=caller.is_admin)
+
+
+def get_export_location(
+    service: Service, caller: Caller, share_id: str, location_id: str
+) -> ExportLocation:
+    """One location of this share. NotFound for another share's, Forbidden for an admin-only one."""
+    with service.db.read() as tx:
+        _reach(tx, caller, share_id)
+        found = locations.find(tx, location_id)
+        if found is None or found.share_id != share_id:
+            raise NotFound(f"export location {location_id} could not be found")
+        if found.is_admin_only and not caller.is_admin:
+            raise Forbidden("this export location is for administrators")
+        return found
+
+
+def legacy_paths(service: Service, share_ids: list[str]) -> dict[str, list[str]]:
+    """Paths by share, for bodies up to 2.8. The caller has already found the shares."""
+    with service.db.read() as tx:
+        return locations.of_shares(tx, share_ids)
+
+
+def instances(service: Service, caller: Caller, share_id: str | None = None) -> list[ShareInstance]:
+    """All instances, or one share's (NotFound when there is no such share)."""
+    with service.db.read() as tx:
+        if share_id is None:
+            return store.find_instances(tx, caller.scope)
+        _reach(tx, caller, share_id)
+        return store.instances_of(tx, caller.scope, share_id)
+
+
+def get_instance(service: Service, caller: Caller, instance_id: str) -> ShareInstance:
+    """One instance, for administrators. NotFound otherwise."""
+    with service.db.read() as tx:
+        found = store.find_instance(tx, instance_id)
+    if found is None or not caller.is_admin:
+        raise NotFound(f"share instance {instance_id} could not be found")
+    return found
+
+
+def reset_instance_status(service: Service, caller: Caller, instance_id: str, status: str) -> None:
+    """As `reset_status`, for one instance."""
+    if status not in RESETTABLE_SHARE_STATUSES:
+        raise BadRequest(f"{status!r} is no status that can be set")
+    instance = get_instance(service, caller, instance_id)
+    with service.db.write() as tx:
+        _reset_instance(tx, instance.id, instance.host, status)
+
+
+def force_delete_instance(service: Service, caller: Caller, instance_id: str) -> None:
+    """As `force_delete`: a share has one instance."""
+    force_delete(service, caller, get_instance(service, caller, instance_id).share_id)
+
+
+def create(service: Service, caller: Caller, new: NewShare) -> Share:
+    """The share is `creating` in the pool the scheduler picked, or in `error` with a message that
+    names each pool and the filter that refused it.
+
+    BadRequest, NotFound: see contract §6.1. OverQuota: the project's limit.
+    """
+    from roadstead.service.placement import place
+
+    share_id = new_id()
+    with service.db.write() as tx:
+        share, host = place(service, caller, tx, new, share_id=share_id, instance_id=new_id())
+    if host:
+        service.engine.wake(host)
+    return share

@@ -1,0 +1,13 @@
+"""Alembic's entry: migrations run on the connection that `store.migrate` hands over."""
+
+from alembic import context
+
+from roadstead.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    version_table="roadstead_schema_version",
+)
+context.run_migrations()

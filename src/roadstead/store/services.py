@@ -1,0 +1,94 @@
+"""The service's processes, as their heartbeats tell."""
+
+import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.exc import IntegrityError
+
+from roadstead.store import availability_zones
+from roadstead.store import tables as t
+from roadstead.store.db import Tx, utcnow
+from roadstead.store.pools import SERVICE_DOWN_AFTER
+
+_v = t.services.c
+
+
+class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A process: `host` is the machine's name, `host@backend` for manila-share."""
+
+    id: int
+    binary: str
+    host: str
+    availability_zone: str
+    disabled: bool = False
+    disabled_reason: str | None = None
+    heartbeat_at: datetime.datetime | None = None
+    up: bool = False
+
+
+def ensure_zone(tx: Tx, name: str) -> None:
+    """The zone that a service is going to name is there."""
+    availability_zones.ensure(tx, name)
+
+
+def heartbeat(tx: Tx, *, binary: str, host: str, zone: str) -> None:
+    """The service is there, in that zone, and was alive now. Its `disabled` stays."""
+    if not _beat(tx, binary, host, zone):
+        now = utcnow()
+        try:
+            with tx.begin_nested():
+                tx.execute(
+                    t.services.insert().values(
+                        binary=binary,
+                        host=host,
+                        availability_zone=zone,
+                        heartbeat_at=now,
+                        created_at=now,
+                    )
+                )
+        except IntegrityError:  # another process of that name began at this moment
+            _beat(tx, binary, host, zone)
+
+
+def _beat(tx: Tx, binary: str, host: str, zone: str) -> bool:
+    now = utcnow()
+    done = tx.execute(
+        t.services.update()
+        .where(_v.binary == binary, _v.host == host)
+        .values(availability_zone=zone, heartbeat_at=now, updated_at=now)
+    )
+    return done.rowcount == 1
+
+
+def _record(row: Any, now: datetime.datetime) -> ServiceRecord:
+    beat = row["heartbeat_at"]
+    return ServiceRecord(
+        id=row["id"],
+        binary=row["binary"],
+        host=row["host"],
+        availability_zone=row["availability_zone"],
+        disabled=row["disabled"],
+        disabled_reason=row["disabled_reason"],
+        heartbeat_at=beat,
+        up=beat is not None and now - beat < SERVICE_DOWN_AFTER,
+    )
+
+
+def find_all(tx: Tx) -> list[ServiceRecord]:
+    """Every service, by id; one statement."""
+    now = utcnow()
+    rows = tx.execute(t.services.select().order_by(_v.id)).mappings()
+    return [_record(row, now) for row in rows]
+
+
+def set_disabled(
+    tx: Tx, *, binary: str, host: str, disabled: bool, reason: str | None = None
+) -> bool:
+    """True when there is such a service; it is enabled or disabled as told."""
+    done = tx.execute(
+        t.services.update()
+        .where(_v.binary == binary, _v.host == host)
+        .values(disabled=disabled, disabled_reason=reason if disabled else None)
+    )
+    return done.rowcount == 1

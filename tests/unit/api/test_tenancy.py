@@ -1,0 +1,150 @@
+"""Generated from the route table: what a member of another project gets from every route."""
+
+from typing import Any
+
+import pytest
+
+from roadstead.api.policies import RULES
+from roadstead.api.route import Route
+from roadstead.api.routes import ROUTES
+from roadstead.model.ids import new_id
+from tests.factories import World
+from tests.unit.api.client import OWNER, Client, key_of
+
+# A valid body by the last literal parts of the path, or by action: validation must not be what
+# refuses the stranger.
+BODIES: dict[str, Any] = {
+    "extend": {"new_size": 2},
+    "shrink": {"new_size": 1},
+    "reset_status": {"status": "available"},
+    "force_delete": None,
+    "allow_access": {"access_type": "ip", "access_to": "10.9.9.9"},
+    "access_list": None,
+}
+# Variables of a path that name something of one project.
+OWNED = {"share_id", "access_id", "instance_id", "location_id", "message_id"}
+ADMIN_RULES = {name for name, rule in RULES.items() if rule == "rule:admin"}
+
+
+def _id(route: Route) -> str:
+    return f"{route.method} {route.path} {route.action or ''} 2.{route.min}".replace("  ", " ")
+
+
+def _body(route: Route, values: dict[str, str]) -> Any:
+    if route.action is not None:
+        name = route.action.removeprefix("os-")
+        if name == "deny_access":
+            return {route.action: {"access_id": values["access_id"]}}
+        return {route.action: BODIES.get(name, {"project": new_id()})}
+    if route.path.endswith("/metadata/{key}"):
+        return {"metadata": {values["key"]: "v"}}
+    if route.path.endswith("/metadata"):
+        return {"metadata": {"stolen": "v"}}
+    if route.path == "/share-access-rules/{access_id}":
+        return {"update_access": {"access_level": "ro"}}
+    if route.path == "/shares/{share_id}":
+        return {"share": {"display_name": "stolen"}}
+    return {} if route.body else None
+
+
+@pytest.fixture
+def values(member: Client, admin: Client, world: World) -> dict[str, str]:
+    """Something of the owner's for every variable."""
+    share = member.share(name="private", metadata={"k": "v"})
+    share_id = share["id"]
+    rule = member.rule(share_id, metadata={"k": "v"})
+    (location,) = member.get(f"/shares/{share_id}/export_locations").json["export_locations"]
+    member.post(f"/shares/{share_id}/export_locations/{location['id']}/metadata",
+                {"metadata": {"k": "v"}})  # fmt: skip
+    (instance,) = admin.get(f"/shares/{share_id}/instances").json["share_instances"]
+    # Nothing can hold it: a message says so.
+    failed = member.post("/shares", {"share": {"share_proto": "CIFS", "size": 1}})
+    assert failed.status_code == 200
+    found = member.get("/messages").json["messages"]
+    return {
+        "share_id": share_id,
+        "access_id": rule["id"],
+        "location_id": location["id"],
+        "instance_id": instance["id"],
+        "message_id": found[0]["id"],
+        "type_id": share["share_type"],
+        "project_id": OWNER,
+        "class_name": "default",
+        "verb": "enable",
+        "key": "k",
+    }
+
+
+def _call(client: Client, route: Route, values: dict[str, str]) -> Any:
+    path = route.path.format_map(values)
+    body = _body(route, values)
+    minor = route.max if route.max is not None else 99
+    answer = client.at(minor).call(route.method, path, body)
+    assert answer.status_code != 500, answer.text
+    return answer
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_id)
+def test_foreign_project(
+    route: Route, values: dict[str, str], foreigner: Client, member: Client, admin: Client
+) -> None:
+    before = _snapshot(member, admin, values)
+    answer = _call(foreigner, route, values)
+    if route.policy in ADMIN_RULES:
+        assert (answer.status_code, key_of(answer)) == (403, "forbidden")
+    elif OWNED & set(route.variables):
+        assert (answer.status_code, key_of(answer)) == (404, "itemNotFound"), answer.text
+        assert "private" not in answer.text
+    else:
+        for name in OWNED:
+            assert values[name] not in answer.text
+    assert _snapshot(member, admin, values) == before
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.path.startswith("/shares/{share_id}")], ids=_id
+)
+def test_public_share_of_another_project(
+    route: Route,
+    values: dict[str, str],
+    foreigner: Client,
+    member: Client,
+    owner_admin: Client,
+    admin: Client,
+) -> None:
+    owner_admin.put(f"/shares/{values['share_id']}", {"share": {"is_public": True}})
+    before = _snapshot(member, admin, values)
+    answer = _call(foreigner, route, values)
+    reads = route.method == "GET" or (route.action or "").endswith("access_list")
+    if reads and route.policy not in ADMIN_RULES:
+        assert answer.status_code == 200
+        assert values["access_id"] not in answer.text
+    else:
+        assert (answer.status_code, key_of(answer)) == (403, "forbidden")
+    assert _snapshot(member, admin, values) == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_id)
+def test_no_role_at_all(route: Route, values: dict[str, str], app: Any) -> None:
+    for roles in ("", "service", "other"):
+        answer = _call(Client(app, OWNER, roles), route, values)
+        if route.policy is None:
+            assert answer.status_code == 200
+        else:
+            assert (answer.status_code, key_of(answer)) == (403, "forbidden")
+
+
+def _snapshot(member: Client, admin: Client, values: dict[str, str]) -> list[Any]:
+    """Everything a stranger could have changed."""
+    share = f"/shares/{values['share_id']}"
+    return [
+        client.get(path).json
+        for client, path in (
+            (member, "/shares/detail"),
+            (member, f"/share-access-rules?share_id={values['share_id']}"),
+            (member, f"{share}/export_locations"),
+            (member, "/messages"),
+            (admin, "/share_instances"),
+            (admin, f"/quota-sets/{OWNER}"),
+        )
+    ]

@@ -1,0 +1,80 @@
+"""Drift: what somebody changed by hand is found, repaired and told."""
+
+from roadstead.model.ids import new_id
+from roadstead.model.world import ExportRef, ShareSpec
+from roadstead.service import access, shares
+from roadstead.service.access import NewRule
+from roadstead.store import drift
+from tests.factories import make_caller, make_share
+
+
+def _found(world):
+    with world.db.read() as tx:
+        return [(d["kind"], d["resource_type"], d["action"]) for d in drift.find_all(tx)]
+
+
+def _ref(world, share):
+    (mark,) = world.export.inventory(world.backend.place)
+    return ExportRef(
+        instance_id=share.instance_id,
+        export_id=mark.facts["export_id"],
+        place=world.backend.place,
+    )
+
+
+def test_nothing_to_do_is_nothing_done(world):
+    make_share(world, make_caller())
+    assert world.sweep.run() == 0
+    assert _found(world) == []
+
+
+def test_a_removed_export_comes_back_with_its_rules(world):
+    caller = make_caller()
+    share = make_share(world, caller)
+    access.allow(world.service, caller, share.id, NewRule(access_type="ip", access_to="10.0.0.0/8"))
+    world.export.ensure_export_absent(_ref(world, share))
+    world.sweep.run()
+    (mark,) = world.export.inventory(world.backend.place)
+    assert mark.facts["clients"] == {"10.0.0.0/8": "rw"}
+    assert ("missing", "export", "exported again") in _found(world)
+
+
+def test_a_rule_removed_by_hand_is_applied_again(world):
+    caller = make_caller()
+    share = make_share(world, caller)
+    access.allow(world.service, caller, share.id, NewRule(access_type="ip", access_to="10.0.0.1"))
+    world.export.ensure_access(_ref(world, share), [])
+    world.sweep.run()
+    (mark,) = world.export.inventory(world.backend.place)
+    assert mark.facts["clients"] == {"10.0.0.1/32": "rw"}
+    assert _found(world) == [("differs", "access", "applied again")]
+
+
+def test_a_share_the_journal_never_heard_of_is_reported_and_left(world):
+    """A lost or exchanged database must not cost anybody's data."""
+    stranger = new_id()
+    world.pool.ensure_share(ShareSpec(instance_id=stranger, size_bytes=1 << 30))
+    world.sweep.run(at_start=True)
+    world.sweep.run()
+    assert [m.id for m in world.pool.inventory()] == [stranger]
+    assert _found(world) == [("foreign", "share", "left alone: no operation ever made it")]
+
+
+def test_what_an_operation_left_behind_is_removed(world):
+    caller = make_caller()
+    share = make_share(world, caller)
+    shares.delete(world.service, caller, share.id)
+    world.pool.ensure_share(ShareSpec(instance_id=share.instance_id, size_bytes=1 << 30))
+    world.sweep.run()
+    assert list(world.pool.inventory()) == []
+    assert _found(world) == [("leaked", "share", "removed")]
+
+
+def test_lost_bytes_are_never_replaced_by_an_empty_share(world):
+    caller = make_caller()
+    share = make_share(world, caller)
+    world.pool.ensure_share_absent(share.instance_id)
+    world.sweep.run()
+    assert shares.get(world.service, caller, share.id).status == "error"
+    assert list(world.pool.inventory()) == []
+    assert ("lost", "share", "set to error") in _found(world)
