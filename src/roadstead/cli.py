@@ -35,6 +35,21 @@ def up(config: ConfigOption = None, state: StateOption = None) -> None:
     os.execv(sys.executable, argv)  # noqa: S606 -- no shell
 
 
+@app.command()
+def down(config: ConfigOption = None, state: StateOption = None) -> None:
+    """Stop serving: export servers end and pools are unmounted; every byte and rule is kept.
+
+    `up` that ends leaves the exports running, so that mounted clients do not notice; this is for
+    when the machine or the state directory is wanted back.
+    """
+    from roadstead.takedown import take_down
+
+    try:
+        take_down(_load(config, state))
+    except RoadsteadError as error:
+        _fail(str(error))
+
+
 @app.command(name="config")
 def config_(
     config: ConfigOption = None,

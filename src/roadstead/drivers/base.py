@@ -22,6 +22,10 @@ class Pool(Protocol):
         """Capacity now."""
         ...
 
+    def ensure_unmounted(self) -> None:
+        """Nothing of the pool is mounted or held; all bytes stay. InUse when a share is open."""
+        ...
+
     def ensure_pool(self) -> None:
         """The pool itself is ready (mounted, directories there). Called at every agent start.
 
@@ -82,6 +86,10 @@ class ExportServer(Protocol):
         ...
 
     def ensure_server_absent(self, place: w.Place) -> None: ...
+
+    def stop_all(self) -> None:
+        """No process of this driver runs; what was served is kept for the next start."""
+        ...
 
     def ensure_export(self, spec: w.ExportSpec) -> list[w.ExportPath]:
         """The share is exported to nobody yet, or to whom `ensure_access` admitted before."""

@@ -42,6 +42,9 @@ class MemoryExport:
         with self._calling("ensure_server_absent"):
             self._places.pop(place.id, None)
 
+    def stop_all(self) -> None:
+        """Nothing ever runs."""
+
     def ensure_export(self, spec: w.ExportSpec) -> list[w.ExportPath]:
         """As the Protocol says. Conflict when the export id or the share is taken by another."""
         with self._calling("ensure_export"):

@@ -47,6 +47,9 @@ class MemoryPool:
             if self._root:
                 self._root.mkdir(parents=True, exist_ok=True)
 
+    def ensure_unmounted(self) -> None:
+        """Nothing is ever mounted."""
+
     def stats(self) -> w.PoolStats:
         """Every share occupies what it was promised."""
         with self._called("stats"):
