@@ -11,6 +11,7 @@ from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.engine.inline import InlineEngine
 from roadstead.model.shares import Share
 from roadstead.model.world import Place
+from roadstead.ops.ensure import ensure_if_asked
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweep import Sweep
@@ -87,7 +88,6 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
         retry=lambda operation_id, seconds: retries.append((operation_id, seconds)),
         give_up_after=settings.pop("give_up_after", datetime.timedelta(seconds=60)),
     )
-    engine.start(runner.run)
     for backend in by_name.values():
         backend.pool.ensure_pool()
         backend.export.ensure_server(backend.place)
@@ -95,6 +95,7 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
         share_types.ensure_default(tx, "default", DEFAULT_SPECS)
     report(db, HOST, by_name.values())
     sweep = Sweep(db, HOST, by_name, runner, engine.adopt, grace=datetime.timedelta(0))
+    engine.start(runner.run, lambda: ensure_if_asked(db, HOST, sweep.run))
     return World(
         service=Service(db=db, engine=engine, **settings),
         db=db,

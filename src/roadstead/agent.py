@@ -3,6 +3,10 @@
 One per host, by a lock file: two would run the same operation under one name.
 """
 
+import roadstead.slim  # noqa: F401  # pyright: ignore[reportUnusedImport] -- first
+
+# isort: split
+
 import argparse
 import contextlib
 import datetime
@@ -24,6 +28,7 @@ from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Place
+from roadstead.ops.ensure import ensure_if_asked
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweep import Sweep
@@ -92,6 +97,7 @@ class Agent:
             self._worker.adopt,
             grace=datetime.timedelta(seconds=config.leak_grace_seconds),
         )
+        self._sweeping = threading.Lock()
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -100,8 +106,8 @@ class Agent:
     def run(self) -> None:
         """Works until `stop`. The exports stay up when it ends: mounted clients do not notice."""
         self._prepare()
-        self._worker.start(self._runner.run)
-        self._do("sweep", lambda: self._sweep.run(at_start=True))
+        self._worker.start(self._runner.run, lambda: self._do("ensure", self._ensure))
+        self._do("sweep", lambda: self._run_sweep(at_start=True))
         self._do("report", self._report)
         with open(os.path.join(self._config.run_directory, "agent.ready"), "w") as ready:
             ready.write(str(os.getpid()))
@@ -112,8 +118,9 @@ class Agent:
             waited += min(HEARTBEAT_SECONDS, self._config.sweep_interval_seconds)
             if waited >= next_sweep:
                 waited = 0.0
-                self._do("sweep", self._sweep.run)
+                self._do("sweep", self._run_sweep)
                 self._do("tidy", self._tidy)
+            self._do("ensure", self._ensure)
             self._do("report", self._report)
         self._worker.stop()
         self._db.close()
@@ -127,6 +134,13 @@ class Agent:
             except RoadsteadError as error:
                 # The others work; the sweep tries again, and the scheduler sees no report.
                 log.error("backend not ready", backend=backend.name, error=str(error))
+
+    def _run_sweep(self, *, at_start: bool = False) -> None:
+        with self._sweeping:
+            self._sweep.run(at_start=at_start)
+
+    def _ensure(self) -> None:
+        ensure_if_asked(self._db, self._config.host, self._run_sweep)
 
     def _report(self) -> None:
         report(self._db, self._config.host, self._backends.values())

@@ -16,6 +16,8 @@ FIRST_USERS = (
     ("admin", "roadstead-admin", ("admin",)),
     ("demo", "roadstead", ("member", "reader")),
 )
+# The newest that openstacksdk (4.x) names itself.
+SDK_MICROVERSION = "2.82"
 # As `auth_basic` spends on an unknown name, so that both take the same time.
 _BCRYPT_COST = 10
 
@@ -98,7 +100,8 @@ def endpoint(config: Config) -> str:
 
 
 def clouds_yaml(url: str, passwords: dict[str, str]) -> str:
-    """What openstackclient and openstacksdk read; both choose the microversion themselves."""
+    """What openstackclient and openstacksdk read. openstackclient chooses the microversion itself;
+    openstacksdk would ask for the first one in most of its calls, which has half of them."""
     parts = ["# Made at the first start. OS_CLIENT_CONFIG_FILE=<this file>, then e.g.:\n"
              "#   openstack --os-cloud roadstead share list\n"
              "clouds:\n"]  # fmt: skip
@@ -106,6 +109,7 @@ def clouds_yaml(url: str, passwords: dict[str, str]) -> str:
         parts.append(
             f"  {cloud}:\n"
             "    auth_type: http_basic\n"
+            f'    shared_file_system_default_microversion: "{SDK_MICROVERSION}"\n'
             "    auth:\n"
             f'      endpoint: "{url}"\n'
             f'      username: "{name}"\n'

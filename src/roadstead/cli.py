@@ -4,24 +4,17 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from roadstead.config import Config, load
+from roadstead import commands
 from roadstead.model.errors import RoadsteadError
+from roadstead.options import ConfigOption, StateOption, fail, load_or_fail
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 users_app = typer.Typer(no_args_is_help=True, help="Users of the http_basic mode.")
 app.add_typer(users_app, name="users")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="The configuration file.", show_default=False)
-]
-StateOption = Annotated[
-    Path | None,
-    typer.Option("--state", help="Where everything is kept; over the file.", show_default=False),
-]
 
 
 @app.command()
@@ -45,9 +38,9 @@ def down(config: ConfigOption = None, state: StateOption = None) -> None:
     from roadstead.takedown import take_down
 
     try:
-        take_down(_load(config, state))
+        take_down(load_or_fail(config, state))
     except RoadsteadError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command(name="config")
@@ -62,7 +55,7 @@ def config_(
     from roadstead import config_reference
 
     if effective:
-        typer.echo(config_reference.effective(_load(config, state)), nl=False)
+        typer.echo(config_reference.effective(load_or_fail(config, state)), nl=False)
     else:
         typer.echo(config_reference.reference(), nl=False)
 
@@ -76,13 +69,16 @@ def doctor(
     """Tell what each road needs and what this machine has; 0 when the direct road works."""
     from roadstead import doctor as examination
 
-    raise typer.Exit(examination.run(_load(config, state), as_json=json))
+    raise typer.Exit(examination.run(load_or_fail(config, state), as_json=json))
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(metadata.version("roadstead"))
+
+
+commands.register(app)
 
 
 @users_app.command("add")
@@ -98,14 +94,14 @@ def users_add(
     """Add a user and print the password made for it; it counts at once."""
     from roadstead.bootstrap import add_user, endpoint
 
-    settings = _load(config, state)
+    settings = load_or_fail(config, state)
     roles = role or ["member", "reader"]
     try:
         password, project = add_user(
             Path(settings.api.users_file), name, project_id=project, roles=roles
         )
     except (ValueError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(
         f"user {name}, password {password}, project {project}, roles {','.join(roles)}\n"
         f"OS_AUTH_TYPE=http_basic OS_ENDPOINT={endpoint(settings)} "
@@ -117,9 +113,9 @@ def users_add(
 def users_list(config: ConfigOption = None, state: StateOption = None) -> None:
     """Print each user's name, project and roles."""
     try:
-        text = Path(_load(config, state).api.users_file).read_text()
+        text = Path(load_or_fail(config, state).api.users_file).read_text()
     except OSError as error:
-        _fail(str(error))
+        fail(str(error))
     for line in text.splitlines():
         if line.count(":") == 3 and not line.startswith("#"):
             name, _hash, project, roles = line.split(":")
@@ -129,15 +125,3 @@ def users_list(config: ConfigOption = None, state: StateOption = None) -> None:
 def main() -> None:
     """The entry point."""
     app()
-
-
-def _load(config: Path | None, state: Path | None) -> Config:
-    try:
-        return load(config, os.environ, state)
-    except RoadsteadError as error:
-        _fail(str(error))
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"roadstead: {text}", err=True)
-    raise typer.Exit(1)

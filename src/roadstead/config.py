@@ -91,11 +91,30 @@ class BackendConfig(Section, frozen=True):
     ] = {}
 
 
+class ComputeConfig(Section, frozen=True):
+    """This machine as a compute host: shares are handed to its VMs (road hypervisor)."""
+
+    hypervisor: Annotated[str, _doc("Hypervisor driver (libvirt); '' = no compute host")] = ""
+    hypervisor_options: Annotated[
+        dict[str, Any], _doc("For the driver; libvirt: uri, virtiofsd, …")
+    ] = {}
+    storage_address: Annotated[
+        str, _doc("What export servers see of this host; '' = its primary address")
+    ] = ""
+    mounts: Annotated[str, _doc("Where shares are mounted; '' = <state_directory>/compute")] = ""
+    nfs_client: Annotated[
+        Literal["auto", "kernel", "fuse", "none"], _doc("How shares of other hosts are mounted")
+    ] = "auto"
+    local_mounts: Annotated[
+        bool, _doc("Shares of this host's own pools are taken from there, without an export")
+    ] = True
+
+
 class ProjectConfig(Section, frozen=True):
     """Settings of one project, by id."""
 
     permitted_cidrs: Annotated[
-        tuple[str, ...], _doc("Access rules may name only these networks; [] = any but 0.0.0.0/0")
+        tuple[str, ...], _doc("Access rules may name only these networks; [] = any")
     ] = ()
     require_network_isolation: Annotated[bool, _doc("No share that only access rules isolate")] = (
         False
@@ -114,6 +133,13 @@ class Config(Section, frozen=True):
     ] = ""
     default_share_type: Annotated[str, _doc("Type of shares that name none")] = "default"
     protocols: Annotated[tuple[str, ...], _doc("Protocols a share may ask for")] = ("NFS",)
+    refuse_any_address: Annotated[
+        bool,
+        _doc(
+            "Access rules for 0.0.0.0/0 and ::/0 only for share types with the extra spec "
+            "roadstead:allow_any_address=True"
+        ),
+    ] = True
     sweep_interval_seconds: Annotated[int, _doc("Between comparisons with the world", ge=1)] = 60
     leak_grace_seconds: Annotated[
         int, _doc("How long something unknown may exist before it is removed", ge=0)
@@ -125,7 +151,11 @@ class Config(Section, frozen=True):
     api: ApiConfig = ApiConfig()
     backends: dict[str, BackendConfig] = {}
     quota: Annotated[dict[str, int], _doc("Limits of a project without own ones; -1 = none")] = {}
+    attachments_per_project: Annotated[
+        int, _doc("How many shares a project's VMs may have attached; -1 = any number", ge=-1)
+    ] = 100
     projects: dict[str, ProjectConfig] = {}
+    compute: ComputeConfig = ComputeConfig()
 
     @property
     def database_url(self) -> str:
@@ -208,6 +238,8 @@ def _complete(config: Config) -> Config:
     unknown = config.quota.keys() - DEFAULT_LIMITS.keys()
     if unknown:
         raise ConfigError(f"quota.{min(unknown)}: no such quota")
+    for project, own in config.projects.items():
+        _check_networks(f"projects.{project}.permitted_cidrs", own.permitted_cidrs)
     _check_api(config.api)
     replace = msgspec.structs.replace
     backends = config.backends or {"local": BackendConfig()}
@@ -245,6 +277,14 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         pool_options=pool,
         export_options=export,
     )
+
+
+def _check_networks(key: str, networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"{key}: {error}") from error
 
 
 def _check_api(api: ApiConfig) -> None:

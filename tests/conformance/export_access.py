@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.model.errors import NotFound
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, rule
+from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 
 if TYPE_CHECKING:
     from roadstead.model import world as w
@@ -112,3 +112,28 @@ class AccessConformance:
         bench.allow(spec, [rule("::/0", "rw"), rule("0.0.0.0/0", "ro")])
         levels = [bench.level_of(client, spec) for client in (NEAR, FAR, SIX)]
         assert levels == ["ro", "ro", "rw"]
+
+    # D-I5
+    @pytest.mark.parametrize(
+        ("server", "client", "stranger"),
+        [("10.9.0.1", NEAR, FAR), ("fd00:9::1", SIX, "fd00:9::1"), ("10.9.0.1", "127.0.0.3", FAR)],
+    )
+    def test_a_probe_gets_what_a_client_gets(
+        self, bench: ExportBench, server: str, client: str, stranger: str
+    ) -> None:
+        spec = bench.exported(rule(client, "ro"))
+        before = bench.found()
+
+        def outcome(source: str) -> str:
+            found = bench.driver.probe(ref(spec), server=server, source=source)
+            assert (found.server, found.source) == (server, source)
+            return found.outcome
+
+        assert [outcome(client), outcome(stranger)] == ["admitted", "refused"]
+        assert bench.found() == before
+        bench.allow(spec, [])
+        assert outcome(client) == "refused"
+        bench.driver.ensure_export_absent(ref(spec))
+        assert outcome(client) == "refused"
+        bench.driver.ensure_server_absent(bench.place)
+        assert outcome(client) == "error"

@@ -51,6 +51,10 @@ class Client(Session):
         """The handle of a name in the directory."""
         return self.compound(_put(handle), _lookup(name), (Op.GETFH, b"")).opaque()
 
+    def parent(self, handle: bytes) -> bytes:
+        """The handle of the directory that the directory is in."""
+        return self.compound(_put(handle), (Op.LOOKUPP, b""), (Op.GETFH, b"")).opaque()
+
     def getattr(self, handle: bytes, *names: str) -> dict[str, object]:
         """These attributes (type, size, fileid and fsid unless told)."""
         wanted = numbers(names or ("type", "size", "fileid", "fsid"))

@@ -129,5 +129,5 @@ def _skip(operation: Op, answer: Unpacker) -> None:
     """The results of an operation in the middle of a compound are behind us."""
     if operation is Op.SEQUENCE:
         answer.fixed(36)
-    elif operation not in (Op.PUTFH, Op.PUTROOTFH, Op.LOOKUP):
+    elif operation not in (Op.PUTFH, Op.PUTROOTFH, Op.LOOKUP, Op.LOOKUPP):
         raise ValueError(f"{operation.name} has to be the last operation")

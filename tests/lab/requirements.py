@@ -13,10 +13,13 @@ PACKAGES = {
     "dpkg-deb": "dpkg",
     "ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs",
     "ip": "iproute2",
+    "libvirtd": "libvirt-daemon libvirt-daemon-driver-qemu",
     "nft": "nftables",
     "nsenter": "util-linux",
     "qemu-system-x86_64": "qemu-system-x86",
+    "rpcbind": "rpcbind",
     "setpriv": "util-linux",
+    "unshare": "util-linux",
 }
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +35,8 @@ class Roadstead:
     With a segment its exports are in the segment's service namespace, at its two addresses. The
     API listens on loopback. `settings` go into the configuration file, over what is made here.
     """
+
+    command: Sequence[str] = (str(_BIN / "roadstead"), "up")
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class Roadstead:
         (self.state / "roadstead.toml").write_text(tomli_w.dumps(self.config))
         with self.log.open("ab") as output:
             self._process = spawn(
-                [str(_BIN / "roadstead"), "up", "--state", str(self.state)],
+                [*self.command, "--state", str(self.state)],
                 output=output,
                 env={**os.environ, **self.environ, **(environ or {})},
             )

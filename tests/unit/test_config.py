@@ -26,7 +26,7 @@ def test_the_reference_has_every_key_with_a_comment():
     lines = config_reference.reference().splitlines()
     for section in (c.Config, c.ApiConfig, c.KeystoneConfig, c.BackendConfig, c.ProjectConfig):
         for key in section.__struct_fields__:
-            if key in ("api", "backends", "projects", "keystone", "quota"):
+            if key in ("api", "backends", "projects", "keystone", "quota", "compute"):
                 continue
             at = next(n for n, line in enumerate(lines) if line.lstrip("# ").startswith(f"{key} ="))
             assert lines[at - 1].startswith("#"), key
@@ -103,6 +103,7 @@ def test_the_environment_is_over_the_file(tmp_path):
         ("[api]\nbind = 'everywhere'", {}, r"api\.bind"),
         ("[api]\nauth = 'keystone'", {}, r"api\.keystone\.auth_url"),
         ("[quota]\nshoes = 1", {}, r"quota\.shoes"),
+        ("[projects.p]\npermitted_cidrs = ['10.0.0.1/8']", {}, r"projects\.p\.permitted_cidrs"),
         ("[backends.x]\nnetns = 'n'", {}, r"backends\.x\.addresses"),
         ("[backends.x]\naddresses = ['nowhere']", {}, r"backends\.x\.addresses"),
         ("[backends.'a b']\n", {}, r"backends\.a b"),

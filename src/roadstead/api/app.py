@@ -16,8 +16,9 @@ from roadstead.api.auth import Authenticator, AuthUnavailable, NoIdentity
 from roadstead.api.call import Call, Place
 from roadstead.api.errors import Answer
 from roadstead.api.policy import Policy
-from roadstead.api.route import Found, Route, Router, choose
+from roadstead.api.route import V2, Found, Route, Router, choose
 from roadstead.api.routes import ROUTES
+from roadstead.api.routes_v1 import ROUTES_V1
 from roadstead.model.errors import BadRequest
 from roadstead.model.ids import request_id
 from roadstead.service.context import Caller, Service
@@ -36,7 +37,7 @@ def make_app(
     policy: Policy | None = None,
     public_url: str | None = None,
     project_pattern: str = PROJECT,
-    routes: Iterable[Route] = ROUTES,
+    routes: Iterable[Route] = (*ROUTES, *ROUTES_V1),
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The application; further falcon routes may be added, they go first. `public_url` is what
     links begin with when a proxy hides the address that clients use."""
@@ -46,11 +47,19 @@ def make_app(
         policy or Policy(),
         (public_url or "").rstrip("/"),
         re.compile(project_pattern),
-        Router(routes),
+        _routers(routes),
     )
     app = falcon.App()
     app.add_sink(gate.answer, r"/")
     return app
+
+
+def _routers(routes: Iterable[Route]) -> dict[str, Router]:
+    """A router for each prefix of the table."""
+    by_prefix: dict[str, list[Route]] = {}
+    for route in routes:
+        by_prefix.setdefault(route.prefix, []).append(route)
+    return {prefix: Router(found) for prefix, found in by_prefix.items()}
 
 
 class _Gate:
@@ -61,14 +70,14 @@ class _Gate:
         policy: Policy,
         public_url: str,
         project: re.Pattern[str],
-        router: Router,
+        routers: dict[str, Router],
     ) -> None:
         self._service = service
         self._auth = auth
         self._policy = policy
         self._public_url = public_url
         self._project = project
-        self._router = router
+        self._routers = routers
 
     def answer(self, req: falcon.Request, resp: falcon.Response, **_kwargs: str) -> None:
         """Every request without a falcon route of its own ends here, and always gets an answer."""
@@ -101,20 +110,23 @@ class _Gate:
             if req.method != "GET":
                 return errors.unrouted()
             return self._open(path, base, req, resp)
-        if not path.startswith("/v2/") or "\0" in path:
+        prefix = next((p for p in self._routers if path.startswith(f"{p}/")), None)
+        if prefix is None or "\0" in path:
             return errors.unrouted()
         if (req.content_length or 0) > MAX_BODY:
             return errors.bare(413, "The body is larger than this server takes.")
-        segments = _segments(path)
-        project = segments[0] if self._project.fullmatch(segments[0]) else None
+        segments = _segments(path.removeprefix(prefix))
+        project = None
+        if prefix == V2 and self._project.fullmatch(segments[0]):
+            project = segments[0]
         try:
             identity = self._auth.identify(req.env, project)
         except AuthUnavailable as error:
             return errors.envelope(503, str(error))
-        found = self._router.find(req.method, segments[1:] if project else segments)
+        found = self._routers[prefix].find(req.method, segments[1:] if project else segments)
         if found is None:
             return errors.unrouted()
-        asked, refusal = _negotiate(req, resp)
+        asked, refusal = _negotiate(req, resp) if prefix == V2 else (versions.LATEST, _NOTHING)
         if asked is None:
             return refusal
         if project is not None and project != identity.project_id:
@@ -140,7 +152,7 @@ class _Gate:
             experimental=asked.experimental,
             place=Place(
                 base,
-                f"/v2/{project}" if project else "/v2",
+                f"{prefix}/{project}" if project else prefix,
                 "/".join(segments[1:] if project else segments),
                 req.query_string,
             ),
@@ -158,13 +170,15 @@ class _Gate:
         return refusal if asked is None else Answer(200, discovery.document(base))
 
 
+_NOTHING = Answer(200, None)
+
 # What follows one of these is a user's word, which may well end in ".json".
 _KEYED = frozenset(("metadata", "extra_specs"))
 
 
 def _segments(path: str) -> list[str]:
-    """The parts of the path below /v2, without the suffix that old clients add."""
-    segments = path.split("/")[2:]
+    """The parts of a path below the prefix, without the suffix that old clients add."""
+    segments = path.split("/")[1:]
     if len(segments) < 2 or segments[-2] not in _KEYED:
         segments[-1] = segments[-1].removesuffix(".json")
     return segments
@@ -192,7 +206,7 @@ def _negotiate(req: falcon.Request, resp: falcon.Response) -> tuple[versions.Ask
     _echo(resp, asked.text)
     if asked.experimental:
         resp.set_header(versions.EXPERIMENTAL_HEADER, "True")
-    return asked, Answer(200, None)
+    return asked, _NOTHING
 
 
 def _echo(resp: falcon.Response, text: str) -> None:

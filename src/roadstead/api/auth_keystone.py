@@ -31,8 +31,8 @@ class KeystoneAuth:
                 "service_token_roles_required": "true",
                 "service_token_roles": "service",
                 **settings,
-                # We answer 401 ourselves: discovery and health need no token.
-                "delay_auth_decision": "true",
+                # Or the middleware would not tell a bad token from a Keystone that is away.
+                "delay_auth_decision": "false",
             },
         )
 
@@ -40,8 +40,11 @@ class KeystoneAuth:
         # A copy: what the middleware adds must never look like what a client sent.
         seen = dict(environ)
         seen.pop(_DONE, None)
-        list(self._check(seen, _ignore))
+        status = _Status()
+        list(self._check(seen, status))
         if not seen.get(_DONE):
+            if status.code == 401:
+                raise self._refusal()
             raise AuthUnavailable("tokens cannot be checked now")
         project = str(seen.get("HTTP_X_PROJECT_ID") or "")
         if seen.get("HTTP_X_IDENTITY_STATUS") != "Confirmed" or not project:
@@ -66,14 +69,20 @@ class KeystoneAuth:
 
 
 def _after_check(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Behind the middleware: reached only when the token, good or bad, was looked at."""
+    """Behind the middleware: reached only when it has found the token good."""
     environ[_DONE] = True
     start_response("200 OK", [])
     return []
 
 
-def _ignore(_status: str, _headers: object, _error: object = None) -> Callable[[bytes], None]:
-    def write(_data: bytes) -> None:
-        return None
+class _Status:
+    """A start_response that keeps the status: 401 for a bad token, 503 when Keystone is away."""
 
-    return write
+    def __init__(self) -> None:
+        self.code = 0
+
+    def __call__(
+        self, status: str, headers: object, error: object = None
+    ) -> Callable[[bytes], object]:
+        self.code = int(status.split()[0])
+        return len

@@ -74,19 +74,35 @@ class Call:
         """The JSON object sent. BadRequest when there is none."""
         if not self._raw:
             raise BadRequest("a JSON body is required")
-        # No text column of a database can hold it.
-        if b"\\u0000" in self._raw:
-            raise BadRequest("the body holds a NUL character")
         try:
             body: Any = msgspec.json.decode(self._raw)
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise BadRequest("the body is not valid JSON") from error
         if not isinstance(body, dict):
             raise BadRequest("the body must be a JSON object")
-        return cast("dict[str, Any]", body)
+        found = cast("dict[str, Any]", body)
+        # No text column of a database can hold it. (Half a surrogate pair is no valid JSON here.)
+        if b"\\u0000" in self._raw and _has_nul(found):
+            raise BadRequest("the body holds a NUL character")
+        return found
 
     def action(self) -> str:
         """The one key of an action's body. BadRequest when there are none or several."""
         if len(self.body) != 1:
             raise BadRequest("an action's body has exactly one key")
         return next(iter(self.body))
+
+
+def _has_nul(body: object) -> bool:
+    """True when a text at any depth holds one."""
+    todo: list[object] = [body]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            pairs = cast("dict[str, object]", value)
+            todo += [*pairs, *pairs.values()]
+        elif isinstance(value, list):
+            todo += cast("list[object]", value)
+        elif isinstance(value, str) and "\0" in value:
+            return True
+    return False

@@ -24,7 +24,7 @@ SHARES = {
     **_rules(READER, "share", "get get_all access_get access_get_all"),
     **_rules(MEMBER, "share", "create update delete extend shrink allow_access deny_access"),
     **_rules(ADMIN, "share", "create_public_share set_public_share force_extend force_delete"),
-    **_rules(ADMIN, "share", "reset_status list_all_projects list_by_host"),
+    **_rules(ADMIN, "share", "reset_status reset_task_state list_all_projects list_by_host"),
     **_rules(ADMIN, "share", "list_by_share_server_id list_shares_in_deferred_deletion_states"),
     **_rules(READER, "share", "get_share_metadata"),
     **_rules(MEMBER, "share", "update_share_metadata delete_share_metadata"),
@@ -64,6 +64,14 @@ MESSAGES = {
 SERVICES = _rules(ADMIN, "service", "index update ensure_shares")
 POOLS = _rules(ADMIN, "scheduler_stats:pools", "index detail")
 AVAILABILITY_ZONES = _rules(READER, "availability_zone", "index")
+# --- what Manila has no word for -----------------------------------------------------------------
+ROADSTEAD = {
+    **_rules(READER, "roadstead:operation", "index show"),
+    **_rules(ADMIN, "roadstead:operation", "list_all_projects"),
+    **_rules(ADMIN, "roadstead:drift", "index"),
+    **_rules(READER, "roadstead:share", "explain get_probe"),
+    **_rules(MEMBER, "roadstead:share", "probe"),
+}
 
 RULES: dict[str, str] = {
     **ROLES,
@@ -77,4 +85,5 @@ RULES: dict[str, str] = {
     **SERVICES,
     **POOLS,
     **AVAILABILITY_ZONES,
+    **ROADSTEAD,
 }

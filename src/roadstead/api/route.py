@@ -12,12 +12,14 @@ from roadstead.model.errors import BadRequest, NotFound
 # (None: an empty one). It has no business with HTTP.
 Handler = Callable[..., Any]
 
+V2, V1 = "/v2", "/roadstead/v1"
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One thing a client may ask, and since when."""
 
     method: str
-    path: str  # below /v2 or /v2/{project_id}; variables in braces
+    path: str  # below the prefix, in /v2 also below /v2/{project_id}; variables in braces
     handler: Handler
     policy: str | None  # rule that must admit the caller; None: any identity
     status: int = 200
@@ -26,6 +28,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     action: str | None = None  # the key of the body, for .../action routes
     body: bool = False  # a JSON body is required
     experimental_until: int = -1  # last minor at which it needs the experimental header
+    prefix: str = V2
 
     def live(self, minor: int, experimental: bool) -> bool:
         """True when it exists for a request of this version."""

@@ -59,6 +59,9 @@ SHARES = [
     *renamed("shrink", shares.shrink, policy="share:shrink", **_SHARE_ACTION),
     *renamed("reset_status", shares.reset_status, policy="share:reset_status", **_SHARE_ACTION),
     *renamed("force_delete", shares.force_delete, policy="share:force_delete", **_SHARE_ACTION),
+    # The stock client's `share set` always asks for this one too.
+    Route(method="POST", action="reset_task_state", min=22, body=True, **_SHARE_ACTION,
+          handler=shares.reset_task_state, policy="share:update"),
     *_metadata("/shares/{share_id}", metadata.SHARES, "share:get_share_metadata",
                "share:update_share_metadata", "share:delete_share_metadata"),
 ]
@@ -173,6 +176,8 @@ SERVICES = [
     *moved("GET", "/services", "/os-services", handler=services.index, policy="service:index"),
     *moved("PUT", "/services/{verb}", "/os-services/{verb}", handler=services.switch, body=True,
            policy="service:update"),
+    Route(method="POST", path="/services/ensure-shares", min=86, status=202, body=True,
+          handler=services.ensure_shares, policy="service:ensure_shares"),
     *moved("GET", "/availability-zones", "/os-availability-zone",
            handler=availability_zones.index, policy="availability_zone:index"),
 ]

@@ -4,6 +4,10 @@
 that the supervisor wrote; N is a listening socket it holds for us.
 """
 
+import roadstead.slim  # noqa: F401  # pyright: ignore[reportUnusedImport] -- first
+
+# isort: split
+
 import asyncio
 import os
 import signal
@@ -12,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from granian._futures import _new_cbscheduler  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]
@@ -25,6 +29,9 @@ from roadstead.config import Config, KeystoneConfig, load, read_effective
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError
 from roadstead.privileges import account_of, die_with_parent, forbid_new_privileges
+
+if TYPE_CHECKING:
+    from roadstead.service.context import Service
 
 _BACKLOG = 1024
 _IDLE_SECONDS = 600  # how long granian keeps a thread that nobody needs
@@ -64,14 +71,13 @@ def keystone_settings(keystone: KeystoneConfig) -> dict[str, str]:
     return {key: value for key, value in settings.items() if value}
 
 
-def build(config: Config) -> Callable[..., Any]:
-    """The WSGI application, complete; nothing is connected yet."""
-    from roadstead.api.app import make_app
+def make_service(config: Config) -> "Service":
+    """What the handlers work with, as configured; nothing is connected yet."""
     from roadstead.engine.dbos import DbosEngine
     from roadstead.service.context import Service
     from roadstead.store.db import Database
 
-    service = Service(
+    return Service(
         db=Database(config.database, pool_size=config.api.threads),
         engine=DbosEngine(config.database, config.run_directory),
         default_share_type=config.default_share_type,
@@ -84,10 +90,18 @@ def build(config: Config) -> Callable[..., Any]:
             for project, own in config.projects.items()
             if own.permitted_cidrs
         },
-        settings={"quota": config.quota},
+        default_limits=config.quota,
+        refuse_any_address=config.refuse_any_address,
+        attachments_per_project=config.attachments_per_project,
     )
+
+
+def build(config: Config) -> Callable[..., Any]:
+    """The WSGI application, complete."""
+    from roadstead.api.app import make_app
+
     return make_app(
-        service,
+        make_service(config),
         auth=make_authenticator(config),
         policy=Policy(Path(config.api.policy_file)) if config.api.policy_file else None,
         public_url=config.api.base_url or None,

@@ -93,6 +93,9 @@ class Asked(msgspec.Struct, frozen=True):
     experimental: bool = False
 
 
+LATEST = Asked(f"2.{MAX}", MAX)
+
+
 def parse(specific: str | None, common: str | None, experimental: str | None) -> Asked:
     """The microversion of these header values; the service's own header wins over the common one.
 

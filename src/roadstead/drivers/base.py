@@ -108,6 +108,12 @@ class ExportServer(Protocol):
 
     def sessions(self, ref: w.ExportRef) -> list[w.Session]: ...
 
+    def probe(self, ref: w.ExportRef, *, server: str, source: str) -> w.Attempt:
+        """What a client gets that connects from `source`, an address of the place's own host, to
+        `server`, one of the place's, and looks the share up. Changes nothing, raises nothing for
+        a server that does not answer: that is the finding."""
+        ...
+
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every export of the place: kind export, id = instance id; facts export_id, path,
         clients ({rule target: level}, as really in force in the running server)."""

@@ -1,4 +1,5 @@
-"""Drivers by name, from the entry point groups `roadstead.pools` and `roadstead.exports`.
+"""Drivers by name, from the entry point groups `roadstead.pools`, `roadstead.exports`,
+`roadstead.hypervisors` and `roadstead.host_mounts`.
 
 A third party's driver needs no change here: it declares an entry point in its own package.
 """
@@ -7,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from roadstead.drivers.base import ExportServer, Pool
+from roadstead.drivers.base_compute import HostMounts, Hypervisor
 from roadstead.model.errors import ConfigError
 
 
@@ -25,9 +27,25 @@ def make_pool(name: str, /, **options: Any) -> Pool:
         raise ConfigError(f"pool driver {name!r}: {error}") from error
 
 
+def make_hypervisor(name: str, /, **options: Any) -> Hypervisor:
+    """The hypervisor driver of that name. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.hypervisors", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"hypervisor driver {name!r}: {error}") from error
+
+
 def make_export(name: str, /, **options: Any) -> ExportServer:
     """The export driver of that name. ConfigError on a bad option."""
     try:
         return _load("roadstead.exports", name)(**options)
     except TypeError as error:
         raise ConfigError(f"export driver {name!r}: {error}") from error
+
+
+def make_host_mounts(name: str, /, **options: Any) -> HostMounts:
+    """The driver for this host's mounts of that name. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.host_mounts", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"mount driver {name!r}: {error}") from error

@@ -19,12 +19,18 @@ class Engine(Protocol):
         """After the commit: the agent looks now, not at its next poll. Only a hint."""
         ...
 
+    def nudge(self, host: str) -> None:
+        """After the commit: there is something else than an operation that the agent should look
+        for now. Only a hint."""
+        ...
+
 
 class Worker(Protocol):
     """The agent's side."""
 
-    def start(self, run: RunOperation) -> None:
-        """Operations submitted for this host are run from now on."""
+    def start(self, run: RunOperation, nudged: Callable[[], object]) -> None:
+        """Operations submitted for this host are run from now on, and `nudged` is called for
+        every nudge; both in threads of the worker."""
         ...
 
     def adopt(self, operation_id: str) -> None:

@@ -3,6 +3,7 @@ calls `run_operation`. The journal of an operation is our own; DBOS only makes s
 runs it."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -57,6 +58,9 @@ class DbosEngine:
         wake.send(self._run_directory, waiting)
         waiting.clear()
 
+    def nudge(self, host: str) -> None:
+        wake.send(self._run_directory, [wake.NUDGE])
+
     def _waiting(self) -> list[str]:
         """What this thread submitted since its last wake. An id whose transaction was rolled back
         may be among them: the agent finds no such operation and goes on."""
@@ -76,10 +80,11 @@ class DbosWorker:
         self._threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="operation")
         self._timers: set[threading.Timer] = set()
         self._run: RunOperation | None = None
+        self._nudged: Callable[[], object] | None = None
         self._listener: wake.Listener | None = None
 
-    def start(self, run: RunOperation) -> None:
-        self._run = run
+    def start(self, run: RunOperation, nudged: Callable[[], object]) -> None:
+        self._run, self._nudged = run, nudged
         config: DBOSConfig = {
             "name": _NAME,
             "system_database_url": self._url,
@@ -105,7 +110,13 @@ class DbosWorker:
             name, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS,
             on_conflict="always_update",
         )  # fmt: skip
-        self._listener = wake.Listener(self._run_directory, self.adopt, gid=self._wake_gid)
+        self._listener = wake.Listener(self._run_directory, self._hear, gid=self._wake_gid)
+
+    def _hear(self, text: str) -> None:
+        if text != wake.NUDGE:
+            self.adopt(text)
+        elif self._nudged is not None:
+            self._threads.submit(self._nudged)
 
     def adopt(self, operation_id: str) -> None:
         if self._run is not None:

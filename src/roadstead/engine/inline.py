@@ -1,5 +1,7 @@
 """Operations run in the caller's own thread, right after its commit: for tests."""
 
+from collections.abc import Callable
+
 from roadstead.engine.base import RunOperation
 from roadstead.store.db import Tx
 
@@ -10,9 +12,10 @@ class InlineEngine:
     def __init__(self) -> None:
         self.pending: list[str] = []
         self._run: RunOperation | None = None
+        self._nudged: Callable[[], object] | None = None
 
-    def start(self, run: RunOperation) -> None:
-        self._run = run
+    def start(self, run: RunOperation, nudged: Callable[[], object] | None = None) -> None:
+        self._run, self._nudged = run, nudged
 
     def submit(self, tx: Tx, operation_id: str, host: str) -> None:
         self.pending.append(operation_id)
@@ -21,9 +24,13 @@ class InlineEngine:
         while self._run is not None and self.pending:
             self._run(self.pending.pop(0))
 
+    def nudge(self, host: str) -> None:
+        if self._nudged is not None:
+            self._nudged()
+
     def adopt(self, operation_id: str) -> None:
         self.pending.append(operation_id)
         self.wake("")
 
     def stop(self) -> None:
-        self._run = None
+        self._run = self._nudged = None

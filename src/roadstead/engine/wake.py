@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 
 SOCKET_NAME = "wake.sock"
+# In place of an id: look for whatever else there is to do.
+NUDGE = "nudge"
 
 
 def send(run_directory: str, operation_ids: list[str]) -> None:

@@ -6,6 +6,28 @@ from datetime import datetime
 import msgspec
 
 
+class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who set a lock."""
+
+    user_id: str
+    project_id: str
+    lock_context: str  # user | admin | service
+
+
+class ResourceLock(LockOwner, frozen=True, kw_only=True):
+    """Something that cannot be deleted, or not be seen, until its lock is lifted."""
+
+    id: str
+    resource_type: str  # share | access_rule
+    resource_id: str
+    resource_action: str  # delete | show
+    lock_reason: str | None = None
+    share_id: str
+    access_rule_id: str | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
 class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     share_id: str
@@ -15,6 +37,7 @@ class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     access_key: str | None = None
     metadata: dict[str, str] = {}
+    hidden_by: LockOwner | None = None  # target and key are for this one's eyes only
     created_at: datetime
     updated_at: datetime | None = None
 

@@ -67,3 +67,14 @@ def interface_name(kind: str, resource_id: str) -> str:
     """A network interface name of at most 15 characters, the same for the same resource."""
     digest = hashlib.blake2s(resource_id.encode(), digest_size=5).hexdigest()
     return f"rs{kind[:3]}{digest}"
+
+
+def place_netns(place_id: str) -> str:
+    """Name, below /run/netns, of a share server's network namespace."""
+    return f"roadstead-{place_id}"
+
+
+def place_of_netns(name: str) -> str | None:
+    """The share server whose namespace has this name; None when it is not ours."""
+    prefix, _, rest = name.partition("roadstead-")
+    return rest if prefix == "" and rest else None

@@ -39,7 +39,7 @@ class Verb(msgspec.Struct, frozen=True):
 
     name: str
     start: frozenset[str]  # statuses it may be asked in; empty = the resource is made by it
-    via: str  # while it runs
+    via: str  # while it runs; "" here and below = the status stays as it is
     done: str | None  # None: the row is removed
     failed: str
     action_id: str  # of the user message on failure (contract §15)
@@ -63,8 +63,27 @@ VERBS: dict[str, Verb] = {
             "shrinking_error",
             "009",
         ),
+        # It touches nothing but the rules, so what can fail for good is putting them back.
+        _v(
+            "share.probe",
+            "available extending_error shrinking_error shrinking_possible_data_loss_error",
+            "",
+            "",
+            "",
+            "010",
+        ),
         _v("access.apply", "", "queued_to_apply", "active", "error", "010"),
         _v("access.update", "active error", "queued_to_update", "active", "error", "010"),
         _v("access.deny", "active error", "queued_to_deny", None, "error", "003"),
+        # active, or inactive when the VM is off
+        _v("attachment.attach", "", "attaching", "active", "error", "005"),
+        _v(
+            "attachment.detach",
+            "active inactive broken error",
+            "detaching",
+            None,
+            "error",
+            "005",
+        ),
     )
 }

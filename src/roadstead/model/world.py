@@ -104,6 +104,18 @@ class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
     access_key: str | None = None
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client got that really connected: `admitted` to the share's root directory,
+    `refused` by an answer that says so, or an `error`: no answer, or one that should not be."""
+
+    server: str  # address connected to
+    source: str  # address connected from
+    outcome: str
+    milliseconds: float = 0.0
+    nfs_status: str | None = None  # e.g. NFS4ERR_NOENT; None when there was no such answer
+    detail: str = ""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     client: str  # address
 

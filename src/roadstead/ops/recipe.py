@@ -21,7 +21,16 @@ class Run(msgspec.Struct, kw_only=True):
     instance: ShareInstance
 
 
-def _no_record(_run: Run, _tx: Tx, _value: Any) -> None: ...
+class Elsewhere(Exception):
+    """This agent has not what the operation needs (a backend was taken out of its config)."""
+
+
+# The run of an operation, of the kind its recipe's steps take; None when the resource is gone and
+# there is nothing left to do. Raises Elsewhere.
+Open = Callable[[Operation], Any]
+
+
+def _no_record(_run: Any, _tx: Tx, _value: Any) -> None: ...
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,18 +41,21 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    do: Callable[[Run], Any]
-    record: Callable[[Run, Tx, Any], None] = _no_record
-    undo: Callable[[Run], None] | None = None
+    do: Callable[[Any], Any]
+    record: Callable[[Any, Tx, Any], None] = _no_record
+    undo: Callable[[Any], None] | None = None
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """`done` and `failed` are part of the commit that ends the operation."""
+    """`done` and `failed` are part of the commit that ends the operation. All functions take the
+    kind of run that the verb's subject opens: a `Run` for shares and their rules."""
 
     verb: str
     steps: tuple[Step, ...]
-    done: Callable[[Run, Tx], None]
-    failed: Callable[[Run, Tx, RoadsteadError], None]
+    done: Callable[[Any, Tx], None]
+    failed: Callable[[Any, Tx, RoadsteadError], None]
+    # Waits for as long as it takes: for what only a user can end, such as a guest's mount.
+    patient: bool = False
 
 
 Recipes = Mapping[str, Recipe]

@@ -1,6 +1,6 @@
 """Every recipe by its verb."""
 
-from roadstead.ops import access, shares
+from roadstead.ops import access, probe, shares
 from roadstead.ops.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
@@ -10,6 +10,7 @@ RECIPES: dict[str, Recipe] = {
         shares.DELETE,
         shares.EXTEND,
         shares.SHRINK,
+        probe.PROBE,
         access.APPLY,
         access.UPDATE,
         access.DENY,

@@ -7,6 +7,7 @@ operation. A permanent error turns round: what was done is undone, in reverse, b
 import datetime
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -17,7 +18,7 @@ from roadstead.model.messages import Message
 from roadstead.model.operations import Operation
 from roadstead.model.states import VERBS
 from roadstead.ops import fault
-from roadstead.ops.recipe import Recipe, Run, Step
+from roadstead.ops.recipe import Elsewhere, Open, Recipe, Run, Step
 from roadstead.ops.recipes import RECIPES
 from roadstead.roads.backend import Backend
 from roadstead.store import messages, operations
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 # A step that keeps failing is given up after this long; then the operation is undone.
 GIVE_UP_AFTER = datetime.timedelta(seconds=60)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-# An undo that fails is tried this often; what it leaves bears our mark, and the sweep removes it.
+# An undo that fails is tried this often; what it leaves goes when the resource is deleted.
 _UNDO_TRIES = 5
 
 
@@ -45,13 +46,17 @@ class Runner:
         retry: Callable[[str, float], None] = lambda _id, _seconds: None,
         recipes: Mapping[str, Recipe] = RECIPES,
         give_up_after: datetime.timedelta = GIVE_UP_AFTER,
+        openers: Mapping[str, Open] | None = None,
     ) -> None:
-        """`backends` by `host@backend#pool`; `retry(id, seconds)` brings an operation back."""
+        """`backends` by `host@backend#pool`; `retry(id, seconds)` brings an operation back;
+        `openers` by the verb's subject, for other subjects than shares and their rules."""
         self._db = db
         self._backends = backends
         self.retry = retry
         self._recipes = recipes
+        self._openers = openers or {}
         self._give_up_after = give_up_after
+        self._started_at = utcnow()
         self._running: set[str] = set()
         self._guard = threading.Lock()
 
@@ -80,27 +85,39 @@ class Runner:
             if found is None or not found[0].live:
                 return
             operation, done = found
-            instance = share_store.find_instance(tx, str(operation.payload["instance_id"]))
         if operation.not_before is not None and operation.not_before > utcnow():
             self.retry(operation_id, (operation.not_before - utcnow()).total_seconds())
             return
-        if instance is None:
+        recipe = self._recipes.get(operation.verb)
+        try:
+            if recipe is None:
+                raise Elsewhere(f"no recipe for {operation.verb}")
+            run = self._openers.get(operation.resource_type, self._open)(operation)
+        except Elsewhere as reason:
+            log.error("operation cannot run here", operation=operation_id, reason=str(reason))
+            return
+        if run is None:
             # The share went first, and its rules with it: there is nothing left to do.
             with self._db.write() as tx:
                 operations.update(tx, operation_id, state="done")
             return
-        backend = self._backends.get(instance.host)
-        recipe = self._recipes.get(operation.verb)
-        if backend is None or recipe is None:
-            log.error("operation has no backend here", operation=operation_id, host=instance.host)
-            return
-        run = Run(operation=operation, db=self._db, backend=backend, instance=instance)
         if operation.state == "undoing":
             self._undo(run, recipe, done)
         else:
             self._forward(run, recipe, done)
 
-    def _forward(self, run: Run, recipe: Recipe, done: list[str]) -> None:
+    def _open(self, operation: Operation) -> Run | None:
+        """Of a share or a rule."""
+        with self._db.read() as tx:
+            instance = share_store.find_instance(tx, str(operation.payload["instance_id"]))
+        if instance is None:
+            return None
+        backend = self._backends.get(instance.host)
+        if backend is None:
+            raise Elsewhere(f"no backend {instance.host}")
+        return Run(operation=operation, db=self._db, backend=backend, instance=instance)
+
+    def _forward(self, run: Any, recipe: Recipe, done: list[str]) -> None:
         for step in recipe.steps:
             if step.name in done:
                 continue
@@ -115,7 +132,7 @@ class Runner:
                 resource=run.operation.resource_id,
             )  # fmt: skip
 
-    def _take(self, run: Run, recipe: Recipe, step: Step, done: list[str]) -> None:
+    def _take(self, run: Any, recipe: Recipe, step: Step, done: list[str]) -> None:
         fault.point(recipe.verb, step.name, "before")
         value = step.do(run)
         fault.point(recipe.verb, step.name, "effect")
@@ -130,14 +147,17 @@ class Runner:
             )
         fault.point(recipe.verb, step.name, "journal")
 
-    def _stumbled(self, run: Run, recipe: Recipe, done: list[str], error: Exception) -> None:
+    def _stumbled(self, run: Any, recipe: Recipe, done: list[str], error: Exception) -> None:
         """A transient error comes back later; any other turns the operation round. `done` ends
         with the step that failed: it may be half done, so it is undone too."""
         op = run.operation
         if not isinstance(error, RoadsteadError):
             log.error("step broke", verb=op.verb, step=done[-1], operation=op.id, exc_info=error)
             error = Transient(f"unexpected {type(error).__name__} in step {done[-1]}")
-        if isinstance(error, Transient) and utcnow() - op.created_at < self._give_up_after:
+        # While no agent lived, nothing was tried: that time does not count.
+        since = max(op.created_at, self._started_at)
+        in_time = recipe.patient or utcnow() - since < self._give_up_after
+        if isinstance(error, Transient) and in_time:
             self._later(op, str(error))
             return
         log.warning("operation fails", verb=op.verb, operation=op.id, error=str(error))
@@ -167,7 +187,7 @@ class Runner:
             )
         self.retry(op.id, seconds)
 
-    def _undo(self, run: Run, recipe: Recipe, done: list[str]) -> None:
+    def _undo(self, run: Any, recipe: Recipe, done: list[str]) -> None:
         op = run.operation
         for step in reversed([s for s in recipe.steps if s.name in done]):
             fault.point(recipe.verb, step.name, "undo-before")
@@ -188,11 +208,11 @@ class Runner:
         with self._db.write() as tx:
             recipe.failed(run, tx, error)
             operations.update(tx, op.id, state="failed")
-            messages.insert(tx, _message(run, error))
+            messages.insert(tx, _message(op, error))
 
 
-def _message(run: Run, error: DriverError) -> Message:
-    op, now = run.operation, utcnow()
+def _message(op: Operation, error: DriverError) -> Message:
+    now = utcnow()
     return Message(
         id=new_id(),
         project_id=op.project_id,
@@ -200,7 +220,7 @@ def _message(run: Run, error: DriverError) -> Message:
         detail_id=error.detail_id,
         request_id=op.request_id,
         resource_type="SHARE",
-        resource_id=run.instance.share_id,
+        resource_id=str(op.payload["share_id"]),
         detail=str(error)[:2000],
         created_at=now,
         expires_at=now + datetime.timedelta(days=30),

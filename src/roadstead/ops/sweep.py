@@ -17,6 +17,7 @@ from roadstead.model.errors import RoadsteadError
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ACCESS_IN_FORCE
 from roadstead.model.world import ExportRef, Mark
+from roadstead.ops.mended import ensure_all, mended
 from roadstead.ops.runner import Runner
 from roadstead.roads import direct
 from roadstead.roads.backend import Backend
@@ -67,8 +68,9 @@ class Sweep:
                 self._adopt(operation.id)
 
     def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
-        backend.pool.ensure_pool()
-        backend.export.ensure_server(backend.place)
+        with self._db.read() as tx:
+            busy = set(operations.live_resources(tx, self._host))
+        before = ensure_all(backend)
         # The world first, the database second: a row is written before its effect and removed
         # after it, so what is found and has no row is not just being made.
         disks = {(m.kind, m.id): m for m in backend.pool.inventory()}
@@ -79,11 +81,14 @@ class Sweep:
                 for i in share_store.instances_on(tx, self._host)
                 if i.host == backend.pool_name
             }
-            busy = operations.live_resources(tx, self._host)
+            busy |= operations.live_resources(tx, self._host)
         found = self._orphans(backend, disks, exports, set(rows), grace)
-        for instance in rows.values():
-            if instance.status not in _IN_MOTION and instance.id not in busy:
-                found += self._repair(backend, instance, disks.get(("share", instance.id)), exports)
+        still = {i: r for i, r in rows.items() if r.status not in _IN_MOTION and i not in busy}
+        for finding in mended(before, disks, exports, still):
+            self._report(*finding)
+            found += 1
+        for instance in still.values():
+            found += self._repair(backend, instance, disks.get(("share", instance.id)), exports)
         return found
 
     def _orphans(

@@ -22,7 +22,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 Refusal = str | None
 # Specs that say something to the service itself, not about a pool.
-_NOT_CAPABILITIES = frozenset(("availability_zones",))
+_NOT_CAPABILITIES = frozenset(
+    ("availability_zones", "default_qos_type", "driver_handles_share_servers")
+)
 
 
 def service_up(pool: Pool, _request: Request) -> Refusal:

@@ -10,15 +10,20 @@ from roadstead.model.errors import BadRequest, Forbidden, NotFound
 from roadstead.model.ids import new_id
 from roadstead.model.shares import Share
 from roadstead.model.states import ACCESS_PENDING, TRANSITIONAL_SHARE_STATUSES
+from roadstead.service import attached, locks
 from roadstead.service.context import Caller, Service
+from roadstead.service.locks import WantedLocks
 from roadstead.service.shares import get as get_share
 from roadstead.service.shares import reach_own
 from roadstead.service.submit import submit
 from roadstead.store import access as store
-from roadstead.store import pairs, share_types, tables
+from roadstead.store import share_types
 from roadstead.store.access import RuleFilter
-from roadstead.store.db import Tx, utcnow
+from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.scope import everyone
+
+# The extra spec of share types whose rules may admit every address.
+ANY_ADDRESS = "roadstead:allow_any_address"
 
 
 class NewRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +31,7 @@ class NewRule(msgspec.Struct, frozen=True, kw_only=True):
     access_to: str
     access_level: str = "rw"
     metadata: Mapping[str, str] = {}
+    locks: WantedLocks = WantedLocks()
 
 
 def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> AccessRule:
@@ -49,19 +55,27 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
             created_at=utcnow(),
         )
         store.insert(tx, rule)
+        locks.set_on_rule(tx, caller, rule, new.locks)
         host = submit(service, caller, tx, "access.apply", share, resource_id=rule.id)
     service.engine.wake(host)
     return rule
 
 
-def deny(service: Service, caller: Caller, share_id: str, access_id: str) -> None:
-    """The rule is `queued_to_deny`; it goes when the backend has cut it. NotFound: no such rule of
-    this share. Conflict: it is just being applied."""
+def deny(
+    service: Service, caller: Caller, share_id: str, access_id: str, *, unrestrict: bool = False
+) -> None:
+    """The rule is `queued_to_deny`; it goes when the backend has cut it. `unrestrict` lifts locks
+    against its deletion first.
+
+    NotFound: no such rule of this share. Conflict: it is just being applied. Forbidden: locked.
+    """
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
         rule = store.get(tx, caller.scope, access_id)
         if rule is None or rule.share_id != share_id:
             raise NotFound(f"access rule {access_id} could not be found")
+        attached.refuse_rule(tx, access_id, "removed")
+        locks.lift_for_deny(tx, caller, access_id, unrestrict=unrestrict)
         _check_share(share)
         store.update(tx, access_id, state="queued_to_deny")
         host = submit(service, caller, tx, "access.deny", share, resource_id=access_id)
@@ -73,10 +87,12 @@ def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> 
     with service.db.write() as tx:
         rule, share = _reach_rule(tx, caller, rule_id)
         if rule.access_level == level:
-            return rule
+            return locks.shown(caller, rule)
         _check_share(share)
         if rule.state in ACCESS_PENDING:
             raise BadRequest(f"access rule {rule_id} is {rule.state}")
+        if level != "rw":
+            attached.refuse_rule(tx, rule_id, f"changed to {level}")
         store.update(tx, rule_id, access_level=level, state="queued_to_update")
         host = submit(
             service,
@@ -88,18 +104,23 @@ def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> 
             old_level=rule.access_level,
         )
     service.engine.wake(host)
-    return msgspec.structs.replace(rule, access_level=level, state="queued_to_update")
+    changed = msgspec.structs.replace(rule, access_level=level, state="queued_to_update")
+    return locks.shown(caller, changed)
 
 
 def find_all(
     service: Service, caller: Caller, share_id: str, wanted: RuleFilter
 ) -> list[AccessRule]:
-    """The share's rules; none for a non-owner of a public share. NotFound: not visible."""
+    """The share's rules; none for a non-owner of a public share. NotFound: not visible. A rule
+    whose target is hidden is not found by it."""
     share = get_share(service, caller, share_id)
     if not caller.is_admin and share.project_id != caller.project_id:
         return []
     with service.db.read() as tx:
-        return store.of_share(tx, caller.scope, share_id, wanted)
+        found = store.of_share(tx, caller.scope, share_id, wanted)
+    if wanted.access_to is not None or wanted.access_key is not None:
+        found = [rule for rule in found if locks.sees(caller, rule)]
+    return [locks.shown(caller, rule) for rule in found]
 
 
 def get(service: Service, caller: Caller, rule_id: str) -> AccessRule:
@@ -108,7 +129,7 @@ def get(service: Service, caller: Caller, rule_id: str) -> AccessRule:
         rule = store.get(tx, caller.scope, rule_id)
     if rule is None:
         raise NotFound(f"access rule {rule_id} could not be found")
-    return rule
+    return locks.shown(caller, rule)
 
 
 def merge_metadata(
@@ -116,25 +137,32 @@ def merge_metadata(
 ) -> dict[str, str]:
     """The rule has these pairs, beside those it had; returns the pairs written."""
     with service.db.write() as tx:
-        _reach_rule(tx, caller, rule_id)
-        pairs.merge(tx, tables.access_rule_metadata, rule_id, new)
+        _, share = _reach_rule(tx, caller, rule_id)
+        lock_project(tx, share.project_id)
+        store.merge_metadata(tx, rule_id, new)
     return dict(new)
 
 
 def delete_metadata(service: Service, caller: Caller, rule_id: str, key: str) -> None:
     """The pair is gone. NotFound when there was none."""
     with service.db.write() as tx:
-        _reach_rule(tx, caller, rule_id)
-        if not pairs.remove(tx, tables.access_rule_metadata, rule_id, [key]):
+        _, share = _reach_rule(tx, caller, rule_id)
+        lock_project(tx, share.project_id)
+        if not store.remove_metadata(tx, rule_id, key):
             raise NotFound(f"access rule {rule_id} has no metadata {key!r}")
 
 
 def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share]:
-    rule = store.get(tx, caller.scope, rule_id)
+    """The rule, the caller's to change. NotFound for a foreign one, Forbidden for a public
+    share's."""
+    rule = store.get(tx, everyone(), rule_id)
+    missing = NotFound(f"access rule {rule_id} could not be found")
     if rule is None:
-        # A public share's rules are not the reader's business, not even that they exist.
-        raise NotFound(f"access rule {rule_id} could not be found")
-    return rule, reach_own(tx, caller, rule.share_id)
+        raise missing
+    try:
+        return rule, reach_own(tx, caller, rule.share_id)
+    except NotFound as error:  # which names the share
+        raise missing from error
 
 
 def _check_share(share: Share) -> None:
@@ -153,10 +181,15 @@ def _check_target(service: Service, tx: Tx, share: Share, new: NewRule) -> None:
     allowed = service.permitted_cidrs.get(share.project_id)
     if allowed is not None and not _within(network, allowed):
         raise Forbidden(f"project may not admit {new.access_to}; permitted: {', '.join(allowed)}")
-    if network.prefixlen == 0 and service.settings.get("refuse_any_address", False):
-        found = share_types.find(tx, everyone(), share.share_type_id or "")
-        if found is None or not found.spec_bool("roadstead:allow_any_address"):
-            raise Forbidden(f"{new.access_to} admits everybody; the share type does not allow that")
+    if network.prefixlen == 0 and service.refuse_any_address:
+        found = share_types.get(tx, everyone(), share.share_type_id or "")
+        if found is None or not found.spec_bool(ANY_ADDRESS):
+            name = share.share_type_name or "of the share"
+            raise Forbidden(
+                f"{new.access_to} admits everybody. Name the networks of your clients, or have an "
+                f"administrator allow it for share type {name} with the extra spec "
+                f"{ANY_ADDRESS}=True"
+            )
 
 
 def _within(

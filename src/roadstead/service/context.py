@@ -1,12 +1,12 @@
 """Who asks, and what the service works with."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
 from roadstead.engine.base import Engine
 from roadstead.model.errors import Forbidden
+from roadstead.model.quotas import DEFAULT_LIMITS
 from roadstead.store.db import Database
 from roadstead.store.scope import Scope, everyone, project
 
@@ -55,8 +55,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     default_share_type: str = "default"
     protocols: tuple[str, ...] = ("NFS", "CIFS")
-    # roads.network_isolation etc.: project settings, see docs/operations
+    # of a project without limits of its own, where the quota class `default` has none either
+    default_limits: Mapping[str, int] = msgspec.field(default_factory=DEFAULT_LIMITS.copy)
+    # projects whose shares must be isolated by more than access rules (D-M5)
     isolated_projects: frozenset[str] = frozenset()
-    # project id -> CIDRs its rules may name (D-M2); a project not listed may name any but /0
+    # project id -> CIDRs its rules may name (D-M2); a project not listed may name any
     permitted_cidrs: Mapping[str, tuple[str, ...]] = {}
-    settings: Mapping[str, Any] = {}
+    # how many shares a project's VMs may have attached; -1 = any number
+    attachments_per_project: int = 100
+    # 0.0.0.0/0 and ::/0 only where the share type says so (D-M2)
+    refuse_any_address: bool = True

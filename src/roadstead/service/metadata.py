@@ -5,7 +5,7 @@ pairs leaves them as they are.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from typing import Protocol
 
 import msgspec
 
@@ -13,8 +13,8 @@ from roadstead.model.errors import Forbidden, NotFound
 from roadstead.service import shares
 from roadstead.service.context import Caller, Service
 from roadstead.store import export_locations as locations
-from roadstead.store import pairs, tables
-from roadstead.store.db import Tx, lock_project
+from roadstead.store import shares as share_store
+from roadstead.store.db import lock_project
 
 ADMIN_ONLY_SHARE_KEYS = ("__affinity_same_host", "__affinity_different_host", "__managed_at")
 PREFERRED = "preferred"
@@ -32,7 +32,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     admin_rule: str
-    admin_keys: Callable[[Service], tuple[str, ...]]
+    admin_keys: tuple[str, ...]
     read: Callable[[Service, Caller], dict[str, str]]
     change: Callable[[Service, Caller, Change], dict[str, str]]
 
@@ -47,12 +47,15 @@ def share(share_id: str) -> Owner:
         with service.db.write() as tx:
             found = shares.reach_own(tx, caller, share_id)
             lock_project(tx, found.project_id)
-            return _apply(tx, "share_metadata", share_id, how)
+            old = share_store.get_metadata(tx, share_id)  # as it is since nobody else writes
+            new = how(old)
+            share_store.change_metadata(tx, share_id, old, new)
+            return new
 
     return Owner(
         id=share_id,
         admin_rule="share:update_admin_only_metadata",
-        admin_keys=share_keys,
+        admin_keys=ADMIN_ONLY_SHARE_KEYS,
         read=read,
         change=change,
     )
@@ -78,33 +81,27 @@ def export_location(share_id: str, location_id: str) -> Owner:
             new = how(old)
             preferred = new.get(PREFERRED, "").strip().lower() in _TRUE
             if preferred != found.preferred:
-                _set_preferred(tx, location_id, preferred)
-            _write(tx, "export_location_metadata", location_id, _plain(old), _plain(new))
+                locations.set_preferred(tx, location_id, preferred)
+            locations.change_metadata(tx, location_id, found.metadata, _plain(new))
             return new
 
     return Owner(
         id=location_id,
         admin_rule="share_export_location:update_admin_only_metadata",
-        admin_keys=lambda _service: (PREFERRED,),
+        admin_keys=(PREFERRED,),
         read=read,
         change=change,
     )
 
 
-def share_keys(service: Service) -> tuple[str, ...]:
-    """Keys of shares that are the administrators' own."""
-    found = service.settings.get("admin_only_metadata", ADMIN_ONLY_SHARE_KEYS)
-    return tuple(cast("tuple[str, ...]", found))
-
-
-def check_new_share(service: Service, caller: Caller, new: Mapping[str, str]) -> None:
+def check_new_share(caller: Caller, new: Mapping[str, str]) -> None:
     """Forbidden when a share is to be made with an administrators' key by somebody else."""
-    _check(new, share_keys(service), caller, "share:update_admin_only_metadata")
+    _check(new, ADMIN_ONLY_SHARE_KEYS, caller, "share:update_admin_only_metadata")
 
 
 def merge(service: Service, caller: Caller, owner: Owner, new: Mapping[str, str]) -> dict[str, str]:
     """These pairs hold, the others stay; returns all. Forbidden: an administrators' key."""
-    _check(new, owner.admin_keys(service), caller, owner.admin_rule)
+    _check(new, owner.admin_keys, caller, owner.admin_rule)
     return owner.change(service, caller, lambda old: {**old, **new})
 
 
@@ -112,7 +109,7 @@ def replace(
     service: Service, caller: Caller, owner: Owner, new: Mapping[str, str]
 ) -> dict[str, str]:
     """These pairs hold and no others, but what is the administrators' own."""
-    keys = owner.admin_keys(service)
+    keys = owner.admin_keys
     _check(new, keys, caller, owner.admin_rule)
 
     def how(old: dict[str, str]) -> dict[str, str]:
@@ -136,7 +133,7 @@ def delete(service: Service, caller: Caller, owner: Owner, key: str) -> None:
     def how(old: dict[str, str]) -> dict[str, str]:
         if key not in old:
             raise _missing(owner, key)
-        _check((key,), owner.admin_keys(service), caller, owner.admin_rule)
+        _check((key,), owner.admin_keys, caller, owner.admin_rule)
         return {k: v for k, v in old.items() if k != key}
 
     owner.change(service, caller, how)
@@ -155,28 +152,6 @@ def _check(
     refused = [key for key in keys if key in admin_keys]
     if refused and not caller.can(rule):
         raise Forbidden(f"metadata {', '.join(refused)}: only administrators may change it")
-
-
-def _apply(tx: Tx, table: str, owner_id: str, how: Change) -> dict[str, str]:
-    old = pairs.read(tx, tables.metadata.tables[table], owner_id)
-    new = how(old)
-    _write(tx, table, owner_id, old, new)
-    return new
-
-
-def _write(
-    tx: Tx, table: str, owner_id: str, old: Mapping[str, str], new: Mapping[str, str]
-) -> None:
-    target = tables.metadata.tables[table]
-    gone = [key for key in old if new.get(key) != old[key]]
-    if gone:
-        pairs.remove(tx, target, owner_id, gone)
-    pairs.insert(tx, target, owner_id, {k: v for k, v in new.items() if old.get(k) != v})
-
-
-def _set_preferred(tx: Tx, location_id: str, preferred: bool) -> None:
-    table = tables.export_locations
-    tx.execute(table.update().where(table.c.id == location_id).values(preferred=preferred))
 
 
 def _plain(found: Mapping[str, str]) -> dict[str, str]:

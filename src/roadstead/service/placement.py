@@ -51,9 +51,9 @@ def check_size(share_type: ShareType, size_gib: int, *, admin: bool) -> None:
         raise BadRequest(f"share type {share_type.name} allows {most} GiB at most")
 
 
-def _check_quota(tx: Tx, project_id: str, size_gib: int) -> None:
+def _check_quota(service: Service, tx: Tx, project_id: str, size_gib: int) -> None:
     lock_project(tx, project_id)
-    used = usage(tx, project_id)
+    used = usage(tx, project_id, service.default_limits)
     if 0 <= used["per_share_gigabytes"].limit < size_gib:
         raise OverQuota(f"a share may have {used['per_share_gigabytes'].limit} GiB at most")
     for name, more in (("shares", 1), ("gigabytes", size_gib)):
@@ -111,7 +111,7 @@ def _check(service: Service, caller: Caller, tx: Tx, new: NewShare, share_type: 
     if new.availability_zone and availability_zones.find(tx, new.availability_zone) is None:
         raise NotFound(f"availability zone {new.availability_zone} could not be found")
     check_size(share_type, new.size_gib, admin=False)
-    _check_quota(tx, caller.project_id, new.size_gib)
+    _check_quota(service, tx, caller.project_id, new.size_gib)
 
 
 def _request(

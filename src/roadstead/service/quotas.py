@@ -40,7 +40,7 @@ def get(service: Service, caller: Caller, project_id: str, part: Part) -> dict[s
         raise Forbidden("the quota of another project is not shown")
     with service.db.read() as tx:
         _check_part(tx, caller, part)
-        found = store.usage(tx, project_id)
+        found = store.usage(tx, project_id, service.default_limits)
     dropped: frozenset[str] = _NOT_PER_TYPE if part.share_type is not None else frozenset()
     return {name: use for name, use in found.items() if name not in dropped}
 
@@ -66,9 +66,9 @@ def update(
             raise BadRequest("quotas of users and share types are not supported yet")
         lock_project(tx, project_id)
         if not force:
-            _check_use(store.usage(tx, project_id), limits)
+            _check_use(store.usage(tx, project_id, service.default_limits), limits)
         store.set_limits(tx, project_id, limits)
-        return store.limits(tx, project_id)
+        return store.limits(tx, project_id, service.default_limits)
 
 
 def _check_use(have: Mapping[str, Usage], limits: Mapping[str, int]) -> None:
@@ -88,19 +88,19 @@ def reset(service: Service, caller: Caller, project_id: str, part: Part) -> None
 
 
 def get_class(service: Service, class_name: str) -> dict[str, int]:
-    """Every limit of a class; an unknown one has the built-in limits."""
+    """Every limit of a class; an unknown one has the configured limits."""
     with service.db.read() as tx:
-        return store.class_limits(tx, class_name)
+        return store.class_limits(tx, class_name, service.default_limits)
 
 
 def update_class(service: Service, class_name: str, limits: Mapping[str, int]) -> dict[str, int]:
     """The class has these limits; returns all."""
     with service.db.write() as tx:
         store.set_class_limits(tx, class_name, limits)
-        return store.class_limits(tx, class_name)
+        return store.class_limits(tx, class_name, service.default_limits)
 
 
 def own(service: Service, caller: Caller) -> dict[str, Usage]:
     """Limit and use of every resource of the caller's project."""
     with service.db.read() as tx:
-        return store.usage(tx, caller.project_id)
+        return store.usage(tx, caller.project_id, service.default_limits)

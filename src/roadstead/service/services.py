@@ -2,10 +2,12 @@
 
 import msgspec
 
-from roadstead.model.errors import NotFound
+from roadstead.model.errors import Conflict, NotFound
 from roadstead.service.context import Service
 from roadstead.store import services as store
 from roadstead.store.services import ServiceRecord
+
+SHARE_BINARY = "manila-share"
 
 
 class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +19,10 @@ class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None = None  # up | down
     status: str | None = None  # enabled | disabled
     topic: str | None = None
-    ensuring: str | None = None
+    ensuring: str | None = None  # a boolean word
+
+
+_TRUE, _FALSE = frozenset("1 t true on y yes".split()), frozenset("0 f false off n no".split())
 
 
 def _matches(record: ServiceRecord, wanted: ServiceFilter) -> bool:
@@ -29,7 +34,8 @@ def _matches(record: ServiceRecord, wanted: ServiceFilter) -> bool:
         "status": "disabled" if record.disabled else "enabled",
         "topic": record.binary,  # the name of a process's queue was its own name
     }
-    if wanted.ensuring is not None and wanted.ensuring.lower() not in ("false", "0", "no"):
+    words = _TRUE if record.ensuring else _FALSE
+    if wanted.ensuring is not None and wanted.ensuring.strip().lower() not in words:
         return False
     return all(getattr(wanted, name) in (None, value) for name, value in have.items())
 
@@ -47,3 +53,16 @@ def set_disabled(
     with service.db.write() as tx:
         if not store.set_disabled(tx, binary=binary, host=host, disabled=disabled, reason=reason):
             raise NotFound(f"service {binary} on host {host} could not be found")
+
+
+def ensure_shares(service: Service, host: str) -> None:
+    """The backend `host` is `ensuring` until its agent has compared all its shares with the world
+    and repaired what differs. NotFound: no such backend; Conflict: its agent is not alive."""
+    with service.db.write() as tx:
+        found = store.find(tx, binary=SHARE_BINARY, host=host)
+        if found is None:
+            raise NotFound(f"service {SHARE_BINARY} on host {host} could not be found")
+        if not found.up:
+            raise Conflict(f"service {SHARE_BINARY} on host {host} is down")
+        store.set_ensuring(tx, [found.id], True)
+    service.engine.nudge(host.partition("@")[0])

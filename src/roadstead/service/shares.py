@@ -12,7 +12,9 @@ from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, Ov
 from roadstead.model.ids import new_id, split_pool_name
 from roadstead.model.shares import ExportLocation, Share, ShareInstance
 from roadstead.model.states import RESETTABLE_SHARE_STATUSES, VERBS
+from roadstead.service import attached
 from roadstead.service.context import Caller, Service
+from roadstead.service.locks import check_share as check_lock
 from roadstead.service.submit import submit
 from roadstead.store import export_locations as locations
 from roadstead.store import operations
@@ -41,17 +43,18 @@ class NewShare(msgspec.Struct, frozen=True, kw_only=True):
     mount_point_name: str | None = None
 
 
-def _reach(tx: Tx, caller: Caller, share_id: str) -> Share:
+def _reach(tx: Tx, caller: Caller, share_id: str, *, metadata: bool = True) -> Share:
     """The share, readable by the caller. NotFound otherwise."""
-    found = store.get(tx, caller.scope, share_id, public=True)
+    found = store.get(tx, caller.scope, share_id, public=True, metadata=metadata)
     if found is None:
         raise NotFound(f"share {share_id} could not be found")
     return found
 
 
 def reach_own(tx: Tx, caller: Caller, share_id: str) -> Share:
-    """The share, the caller's to change. NotFound for a foreign one, Forbidden for a public one."""
-    found = _reach(tx, caller, share_id)
+    """The share without its metadata, the caller's to change. NotFound for a foreign one,
+    Forbidden for a public one."""
+    found = _reach(tx, caller, share_id, metadata=False)
     if not caller.is_admin and found.project_id != caller.project_id:
         raise Forbidden(f"share {share_id} belongs to another project")
     return found
@@ -120,14 +123,17 @@ def delete(service: Service, caller: Caller, share_id: str) -> None:
         verb = VERBS["share.delete"]
         if share.status not in verb.start:
             raise Forbidden(f"share {share_id} is {share.status} and cannot be deleted now")
+        check_lock(tx, share_id)
         host = _delete(service, caller, tx, share)
     service.engine.wake(host)
 
 
 def force_delete(service: Service, caller: Caller, share_id: str) -> None:
-    """The share is `deleting`, whatever its state was. Conflict while an operation runs on it."""
+    """The share is `deleting`, whatever its state was. Conflict while an operation runs on it;
+    BadRequest while it is locked."""
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
+        check_lock(tx, share_id, forced=True)
         host = _delete(service, caller, tx, share)
     service.engine.wake(host)
 
@@ -137,6 +143,7 @@ def _delete(service: Service, caller: Caller, tx: Tx, share: Share) -> str:
     if not share.host:
         store.delete(tx, share.id)
         return ""
+    attached.refuse_share(tx, share.id, "deleted")
     store.set_instance(tx, share.instance_id, status="deleting")
     return submit(service, caller, tx, "share.delete", share)
 
@@ -157,7 +164,7 @@ def extend(
             )
         _check_type_size(service, caller, tx, share, new_size_gib)
         if not force:
-            _check_extend_quota(tx, share, new_size_gib)
+            _check_extend_quota(service, tx, share, new_size_gib)
         store.update(tx, share_id, reserved_gib=new_size_gib)
         store.set_instance(tx, share.instance_id, status="extending")
         host = submit(service, caller, tx, "share.extend", share, new_size_gib=new_size_gib)
@@ -193,9 +200,9 @@ def _check_type_size(service: Service, caller: Caller, tx: Tx, share: Share, siz
         check_size(type_of(service, tx, share.share_type_id), size_gib, admin=caller.is_admin)
 
 
-def _check_extend_quota(tx: Tx, share: Share, new_size_gib: int) -> None:
+def _check_extend_quota(service: Service, tx: Tx, share: Share, new_size_gib: int) -> None:
     lock_project(tx, share.project_id)
-    used = usage(tx, share.project_id)
+    used = usage(tx, share.project_id, service.default_limits)
     if 0 <= used["per_share_gigabytes"].limit < new_size_gib:
         raise OverQuota(f"a share may have {used['per_share_gigabytes'].limit} GiB at most")
     gib = used["gigabytes"]

@@ -18,13 +18,14 @@ def submit(
     share: Share,
     *,
     resource_id: str | None = None,
+    operation_id: str | None = None,
     **payload: Any,
 ) -> str:
     """The operation is recorded and enqueued for the agent that looks after the share; returns
     that agent's host, to wake after the commit. Conflict: the resource has a live operation."""
     host = split_pool_name(share.host)[0]
     operation = Operation(
-        id=new_id(),
+        id=operation_id or new_id(),
         verb=verb,
         resource_id=resource_id or share.instance_id,
         project_id=share.project_id,

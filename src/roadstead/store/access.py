@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from roadstead.model.access import AccessRule, canonical_target
+from roadstead.model.access import AccessRule, LockOwner, canonical_target
 from roadstead.model.errors import BadRequest
 from roadstead.store import pairs
 from roadstead.store import tables as t
@@ -19,6 +19,12 @@ _SELECT = sa.select(
     _a.id, _a.share_id, _a.access_type, _a.access_to, _a.access_level, _a.state, _a.access_key,
     _a.created_at, _a.updated_at,
 ).join_from(t.access_rules, t.shares, _s.id == _a.share_id)  # fmt: skip
+_k = t.resource_locks.c
+_LOCK = tuple(LockOwner.__struct_fields__)
+# With who hides it: there is one such lock at most.
+_WITH_LOCK = _SELECT.add_columns(*(_k[name] for name in _LOCK)).outerjoin(
+    t.resource_locks, sa.and_(_k.resource_id == _a.id, _k.resource_action == "show")
+)
 
 
 class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +40,7 @@ def insert(tx: Tx, rule: AccessRule) -> None:
     """The rule's row is there. BadRequest when the share has one for the same target."""
     row = msgspec.structs.asdict(rule)
     metadata = row.pop("metadata")
+    del row["hidden_by"]  # a lock has a row of its own
     target = canonical_target(rule.access_type, rule.access_to)
     try:
         tx.execute(t.access_rules.insert().values(**row, target=target))
@@ -44,14 +51,20 @@ def insert(tx: Tx, rule: AccessRule) -> None:
     pairs.insert(tx, t.access_rule_metadata, rule.id, metadata)
 
 
+def _rule(row: sa.RowMapping, metadata: dict[str, str]) -> AccessRule:
+    plain = dict(row)
+    owner = {name: plain.pop(name) for name in _LOCK}
+    hidden_by = None if owner["lock_context"] is None else LockOwner(**owner)
+    return AccessRule(**plain, metadata=metadata, hidden_by=hidden_by)
+
+
 def get(tx: Tx, scope: Scope, rule_id: str) -> AccessRule | None:
     """The rule when the scope admits its share, else None."""
-    row = (
-        tx.execute(_SELECT.where(_a.id == rule_id, scope.admits(_s.project_id))).mappings().first()
-    )
+    query = _WITH_LOCK.where(_a.id == rule_id, scope.admits(_s.project_id))
+    row = tx.execute(query).mappings().first()
     if row is None:
         return None
-    return AccessRule(**row, metadata=pairs.read(tx, t.access_rule_metadata, rule_id))
+    return _rule(row, pairs.read(tx, t.access_rule_metadata, rule_id))
 
 
 def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[AccessRule]:
@@ -63,9 +76,20 @@ def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[Ac
     if wanted.access_to is not None:
         where.append(_a.target == canonical_target(wanted.access_type or "", wanted.access_to))
     where += pairs.matching(t.access_rule_metadata, _a.id, wanted.metadata)
-    rows = tx.execute(_SELECT.where(*where).order_by(_a.created_at, _a.id)).mappings().all()
+    rows = tx.execute(_WITH_LOCK.where(*where).order_by(_a.created_at, _a.id)).mappings().all()
     found = pairs.read_many(tx, t.access_rule_metadata, (row["id"] for row in rows))
-    return [AccessRule(**row, metadata=found.get(row["id"], {})) for row in rows]
+    return [_rule(row, found.get(row["id"], {})) for row in rows]
+
+
+def find_target(tx: Tx, share_id: str, access_type: str, access_to: str) -> AccessRule | None:
+    """The share's rule for that target, however it is spelled; without metadata."""
+    query = _SELECT.where(
+        _a.share_id == share_id,
+        _a.access_type == access_type,
+        _a.target == canonical_target(access_type, access_to),
+    )
+    row = tx.execute(query).mappings().first()
+    return None if row is None else AccessRule(**row)
 
 
 def in_share(tx: Tx, share_id: str) -> list[AccessRule]:
@@ -90,6 +114,16 @@ def update(tx: Tx, rule_id: str, **values: Any) -> None:
     tx.execute(
         t.access_rules.update().where(_a.id == rule_id).values(**values, updated_at=utcnow())
     )
+
+
+def merge_metadata(tx: Tx, rule_id: str, new: Mapping[str, str]) -> None:
+    """The rule has these pairs, beside those it had."""
+    pairs.merge(tx, t.access_rule_metadata, rule_id, new)
+
+
+def remove_metadata(tx: Tx, rule_id: str, key: str) -> bool:
+    """True when there was such a pair; it is gone."""
+    return pairs.remove(tx, t.access_rule_metadata, rule_id, [key]) > 0
 
 
 def delete(tx: Tx, rule_id: str) -> None:

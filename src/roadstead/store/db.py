@@ -63,8 +63,18 @@ class Database:
 
 def lock_project(tx: Tx, project_id: str) -> None:
     """Other writers of this project's quota wait until `tx` ends. SQLite has one writer anyway."""
+    _lock(tx, project_id)
+
+
+def lock_export_ids(tx: Tx, agent_host: str) -> None:
+    """Others that give out export ids of this agent wait until `tx` ends: each takes the next one,
+    and must see the one before. To be taken after the project's lock."""
+    _lock(tx, f"export ids of {agent_host}")
+
+
+def _lock(tx: Tx, name: str) -> None:
     if tx.dialect.name == "postgresql":
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(project_id))))
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:

@@ -1,6 +1,6 @@
 """Export locations of share instances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,6 +59,22 @@ def find(tx: Tx, location_id: str) -> ExportLocation | None:
     """By id; the caller checks that its share is the one in the request."""
     found = _locations(tx, tx.execute(_SELECT.where(_l.id == location_id)).mappings().all())
     return found[0] if found else None
+
+
+def set_preferred(tx: Tx, location_id: str, preferred: bool) -> None:
+    """The location is one that clients should try first, or is not; updated_at is now."""
+    tx.execute(
+        t.export_locations.update()
+        .where(_l.id == location_id)
+        .values(preferred=preferred, updated_at=utcnow())
+    )
+
+
+def change_metadata(
+    tx: Tx, location_id: str, old: Mapping[str, str], new: Mapping[str, str]
+) -> None:
+    """The location has exactly the new pairs; it had the old ones."""
+    pairs.change(tx, t.export_location_metadata, location_id, old, new)
 
 
 def replace(tx: Tx, instance_id: str, paths: Sequence[ExportPath]) -> None:

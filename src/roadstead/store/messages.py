@@ -54,7 +54,7 @@ def get(tx: Tx, scope: Scope, message_id: str) -> Message | None:
 
 
 def find_all(tx: Tx, scope: Scope, wanted: MessageFilter, page: Page) -> list[Message]:
-    """One statement. BadRequest on an unknown sort key."""
+    """One statement. BadRequest on an unknown sort key or marker."""
     where = [scope.admits(_m.project_id)]
     for name in ("request_id", "resource_id", "action_id", "detail_id", "level"):
         if (value := getattr(wanted, name)) is not None:
@@ -65,7 +65,9 @@ def find_all(tx: Tx, scope: Scope, wanted: MessageFilter, page: Page) -> list[Me
         where.append(_m.created_at >= wanted.created_since)
     if wanted.created_before is not None:
         where.append(_m.created_at <= wanted.created_before)
-    query = apply_page(t.messages.select().where(*where), page, SORT_COLUMNS, _m.id)
+    query = apply_page(
+        tx, t.messages.select().where(*where), page, SORT_COLUMNS, _m.id, visible=where[0]
+    )
     return [Message(**row) for row in tx.execute(query).mappings()]
 
 

@@ -11,6 +11,7 @@ from roadstead.model.errors import Conflict
 from roadstead.model.operations import LIVE, Operation
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
+from roadstead.store.scope import Scope
 
 _o = t.operations.c
 
@@ -19,7 +20,8 @@ def insert(tx: Tx, operation: Operation) -> None:
     """The operation is recorded. Conflict when its resource already has a live one."""
     row = msgspec.structs.asdict(operation)
     try:
-        tx.execute(t.operations.insert().values(**row, steps_done=[]))
+        share_id = str(operation.payload.get("share_id", ""))
+        tx.execute(t.operations.insert().values(**row, share_id=share_id, steps_done=[]))
     except IntegrityError as error:
         raise Conflict(
             f"another operation on {operation.resource_type} {operation.resource_id} is under way"
@@ -27,15 +29,53 @@ def insert(tx: Tx, operation: Operation) -> None:
 
 
 def _operation(row: Any) -> Operation:
-    values = dict(row)
-    values.pop("steps_done")
-    return Operation(**values)
+    return Operation(**{k: v for k, v in row.items() if k not in ("steps_done", "share_id")})
 
 
 def find(tx: Tx, operation_id: str) -> tuple[Operation, list[str]] | None:
     """The operation and the names of its journalled steps."""
     row = tx.execute(t.operations.select().where(_o.id == operation_id)).mappings().first()
     return None if row is None else (_operation(row), list(row["steps_done"]))
+
+
+class OperationFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation must be like to be listed; None = does not matter."""
+
+    share_id: str | None = None
+    state: str | None = None
+    verb: str | None = None
+
+
+class Journalled(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation and the names of its journalled steps."""
+
+    operation: Operation
+    share_id: str
+    steps_done: list[str]
+
+
+def _journalled(row: Any) -> Journalled:
+    return Journalled(
+        operation=_operation(row), share_id=row["share_id"], steps_done=list(row["steps_done"])
+    )
+
+
+def get(tx: Tx, scope: Scope, operation_id: str) -> Journalled | None:
+    """By id when the scope admits it."""
+    query = t.operations.select().where(_o.id == operation_id, scope.admits(_o.project_id))
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _journalled(row)
+
+
+def find_all(
+    tx: Tx, scope: Scope, wanted: OperationFilter, *, limit: int = 1000
+) -> list[Journalled]:
+    """Those that match, the newest first."""
+    pairs = ((_o.share_id, wanted.share_id), (_o.state, wanted.state), (_o.verb, wanted.verb))
+    where = [column == value for column, value in pairs if value is not None]
+    query = t.operations.select().where(scope.admits(_o.project_id), *where)
+    query = query.order_by(_o.created_at.desc(), _o.id.desc()).limit(limit)
+    return [_journalled(row) for row in tx.execute(query).mappings()]
 
 
 def update(tx: Tx, operation_id: str, **values: Any) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
+from roadstead.model.errors import Conflict
 from roadstead.store.db import Tx
 
 
@@ -26,7 +28,7 @@ def read_many(tx: Tx, table: sa.Table, owner_ids: Iterable[str]) -> dict[str, di
     owner = _owner(table)
     for chunk in (ids[i : i + 5000] for i in range(0, len(ids), 5000)):
         rows = tx.execute(sa.select(owner, table.c.key, table.c.value).where(owner.in_(chunk)))
-        for owner_id, key, value in rows:
+        for owner_id, key, value in rows.all():
             found.setdefault(owner_id, {})[key] = value
     return found
 
@@ -38,13 +40,25 @@ def merge(tx: Tx, table: sa.Table, owner_id: str, pairs: Mapping[str, str]) -> N
         insert(tx, table, owner_id, pairs)
 
 
+def change(
+    tx: Tx, table: sa.Table, owner_id: str, old: Mapping[str, str], new: Mapping[str, str]
+) -> None:
+    """Exactly the new pairs hold, where the old ones did; only the difference is written."""
+    gone = [key for key, value in old.items() if new.get(key) != value]
+    if gone:
+        remove(tx, table, owner_id, gone)
+    insert(tx, table, owner_id, {k: v for k, v in new.items() if old.get(k) != v})
+
+
 def insert(tx: Tx, table: sa.Table, owner_id: str, pairs: Mapping[str, str]) -> None:
     """Adds pairs that are known not to be there."""
     if pairs:
         owner = _owner(table).name
-        tx.execute(
-            table.insert(), [{owner: owner_id, "key": k, "value": v} for k, v in pairs.items()]
-        )
+        rows = [{owner: owner_id, "key": k, "value": v} for k, v in pairs.items()]
+        try:
+            tx.execute(table.insert(), rows)
+        except IntegrityError as error:  # the agent removed the owner at this moment
+            raise Conflict(f"{owner_id} was changed at the same time; try again") from error
 
 
 def remove(tx: Tx, table: sa.Table, owner_id: str, keys: Iterable[str]) -> int:

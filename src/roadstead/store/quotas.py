@@ -5,7 +5,8 @@ from the commit that made its row until the commit that removes it. Writers of o
 serialised by `db.lock_project`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,6 +16,39 @@ from roadstead.store import tables as t
 from roadstead.store.db import Tx
 
 _q, _c, _s = t.quotas.c, t.quota_classes.c, t.shares.c
+_i = t.share_instances.c
+_project = sa.bindparam("project", type_=sa.String)
+
+# The rows of the default class, then those of the project, which count more.
+_limit_rows = sa.union_all(
+    sa.select(sa.literal(0).label("rank"), _c.resource, _c.hard_limit).where(
+        _c.class_name == "default"
+    ),
+    sa.select(sa.literal(1), _q.resource, _q.hard_limit).where(
+        _q.project_id == _project, _q.user_id == "", _q.share_type_id == ""
+    ),
+).subquery()
+# One row: what the project's shares take, and what part of it is being made or extended.
+_making = _i.status == "creating"
+_growing = sa.case((_making, _s.reserved_gib), else_=_s.reserved_gib - _s.size_gib)
+_counts = (
+    sa.select(
+        sa.func.count().label("shares"),
+        sa.func.count().filter(_making).label("shares_making"),
+        sa.func.coalesce(sa.func.sum(_s.reserved_gib), 0).label("gib"),
+        sa.func.coalesce(sa.func.sum(_growing), 0).label("gib_making"),
+    )
+    .join_from(t.shares, t.share_instances, _i.id == _s.instance_id)
+    .where(_s.project_id == _project)
+    .subquery()
+)
+# Built once: they are the largest statements of a create.
+_LIMITS = sa.select(_limit_rows).order_by(_limit_rows.c.rank)
+_USAGE = (
+    sa.select(_counts, _limit_rows)
+    .outerjoin_from(_counts, _limit_rows, sa.true())
+    .order_by(_limit_rows.c.rank)
+)
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,51 +59,30 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int = 0
 
 
-def limits(tx: Tx, project_id: str) -> dict[str, int]:
-    """Every resource's limit for the project: its own, else the default class's, else built in."""
-    return {name: use.limit for name, use in _limits(tx, project_id).items()}
+def limits(tx: Tx, project_id: str, defaults: Mapping[str, int] = DEFAULT_LIMITS) -> dict[str, int]:
+    """Every resource's limit for the project: its own, else the default class's, else that of
+    `defaults`, which has them all."""
+    return _merged(defaults, tx.execute(_LIMITS, {"project": project_id}))
 
 
-def _limits(tx: Tx, project_id: str) -> dict[str, Usage]:
-    query = sa.union_all(
-        sa.select(sa.literal(0).label("rank"), _c.resource, _c.hard_limit).where(
-            _c.class_name == "default"
-        ),
-        sa.select(sa.literal(1), _q.resource, _q.hard_limit).where(
-            _q.project_id == project_id, _q.user_id == "", _q.share_type_id == ""
-        ),
-    ).order_by("rank")
-    found = dict(DEFAULT_LIMITS)
-    found.update({row.resource: row.hard_limit for row in tx.execute(query)})
-    return {name: Usage(limit=limit) for name, limit in found.items()}
+def _merged(defaults: Mapping[str, int], rows: Iterable[Any]) -> dict[str, int]:
+    return {**defaults, **{row.resource: row.hard_limit for row in rows}}
 
 
-def usage(tx: Tx, project_id: str) -> dict[str, Usage]:
-    """Limit and use of every resource; two statements."""
-    found = _limits(tx, project_id)
-    instance = t.share_instances.c
-    making = instance.status == "creating"
-    row = tx.execute(
-        sa.select(
-            sa.func.count().label("shares"),
-            sa.func.count().filter(making).label("shares_making"),
-            sa.func.coalesce(sa.func.sum(_s.reserved_gib), 0).label("gib"),
-            sa.func.coalesce(
-                sa.func.sum(
-                    sa.case((making, _s.reserved_gib), else_=_s.reserved_gib - _s.size_gib)
-                ),
-                0,
-            ).label("gib_making"),
-        )
-        .join_from(t.shares, t.share_instances, instance.id == _s.instance_id)
-        .where(_s.project_id == project_id)
-    ).one()
+def usage(
+    tx: Tx, project_id: str, defaults: Mapping[str, int] = DEFAULT_LIMITS
+) -> dict[str, Usage]:
+    """Limit (as `limits` finds it) and use of every resource; one statement."""
+    rows = tx.execute(_USAGE, {"project": project_id}).all()
+    limits = _merged(defaults, (row for row in rows if row.resource is not None))
+    found = {name: Usage(limit=limit) for name, limit in limits.items()}
+    use = rows[0]
     for name, total, reserved in (
-        ("shares", row.shares, row.shares_making),
-        ("gigabytes", row.gib, row.gib_making),
+        ("shares", use.shares, use.shares_making),
+        ("gigabytes", use.gib, use.gib_making),
     ):
         found[name] = Usage(
-            limit=found[name].limit, in_use=int(total) - int(reserved), reserved=int(reserved)
+            limit=limits[name], in_use=int(total) - int(reserved), reserved=int(reserved)
         )
     return found
 
@@ -98,12 +111,14 @@ def _row(name: str, limit: int) -> dict[str, str | int]:
     return {"resource": name, "hard_limit": limit}
 
 
-def class_limits(tx: Tx, class_name: str) -> dict[str, int]:
-    """Every resource's limit in a quota class: its own, else built in. An unknown class has
-    the built-in ones; `default` is what projects without limits of their own get."""
+def class_limits(
+    tx: Tx, class_name: str, defaults: Mapping[str, int] = DEFAULT_LIMITS
+) -> dict[str, int]:
+    """Every resource's limit in a quota class: its own, else that of `defaults`. An unknown class
+    has those; `default` is what projects without limits of their own get."""
     query = sa.select(_c.resource, _c.hard_limit).where(_c.class_name == class_name)
     found = {row.resource: row.hard_limit for row in tx.execute(query)}
-    return {**DEFAULT_LIMITS, **found}
+    return {**defaults, **found}
 
 
 def set_class_limits(tx: Tx, class_name: str, limits: Mapping[str, int]) -> None:

@@ -1,9 +1,11 @@
 """The service's processes, as their heartbeats tell."""
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from roadstead.store import availability_zones
@@ -25,6 +27,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
     disabled_reason: str | None = None
     heartbeat_at: datetime.datetime | None = None
     up: bool = False
+    ensuring: bool = False  # its agent was asked to look at all its shares, and has not done so
 
 
 def ensure_zone(tx: Tx, name: str) -> None:
@@ -71,6 +74,7 @@ def _record(row: Any, now: datetime.datetime) -> ServiceRecord:
         disabled=row["disabled"],
         disabled_reason=row["disabled_reason"],
         heartbeat_at=beat,
+        ensuring=row["ensuring"],
         up=beat is not None and now - beat < SERVICE_DOWN_AFTER,
     )
 
@@ -80,6 +84,24 @@ def find_all(tx: Tx) -> list[ServiceRecord]:
     now = utcnow()
     rows = tx.execute(t.services.select().order_by(_v.id)).mappings()
     return [_record(row, now) for row in rows]
+
+
+def find(tx: Tx, *, binary: str, host: str) -> ServiceRecord | None:
+    """The service of that name."""
+    query = t.services.select().where(_v.binary == binary, _v.host == host)
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _record(row, utcnow())
+
+
+def set_ensuring(tx: Tx, service_ids: Sequence[int], ensuring: bool) -> None:
+    """These services are asked to look at all their shares, or have done it."""
+    tx.execute(t.services.update().where(_v.id.in_(service_ids)).values(ensuring=ensuring))
+
+
+def ensuring_on(tx: Tx, agent_host: str) -> list[int]:
+    """Ids of the services of one agent that were asked to look at all their shares."""
+    mine = _v.host.startswith(f"{agent_host}@", autoescape=True)
+    return list(tx.execute(sa.select(_v.id).where(_v.ensuring, mine)).scalars())
 
 
 def set_disabled(

@@ -26,22 +26,30 @@ def _visible(scope: Scope) -> sa.ColumnElement[bool]:
 
 
 def _first(tx: Tx, query: sa.Select[Any]) -> ShareType | None:
-    row = tx.execute(query).mappings().first()
-    if row is None:
+    """The query's first type with its specs; one statement."""
+    found = query.limit(1).subquery()
+    specs = t.share_type_specs.c
+    rows = tx.execute(
+        sa.select(specs.key, specs.value, found)
+        .select_from(found)
+        .outerjoin(t.share_type_specs, specs.share_type_id == found.c.id)
+    ).all()
+    if not rows:
         return None
-    return ShareType(**row, extra_specs=pairs.read(tx, t.share_type_specs, row["id"]))
+    values = dict(zip(found.c.keys(), rows[0][2:], strict=True))
+    return ShareType(**values, extra_specs={row.key: row.value for row in rows if row.key})
 
 
 def find(tx: Tx, scope: Scope, name_or_id: str) -> ShareType | None:
-    """The type of that id, else of that name, if the scope may use it. Two statements."""
+    """The type of that id, else of that name, if the scope may use it. One statement."""
     query = t.share_types.select().where(
         sa.or_(_t.id == name_or_id, _t.name == name_or_id), _visible(scope)
     )
-    return _first(tx, query.order_by(sa.case((_t.id == name_or_id, 0), else_=1)).limit(1))
+    return _first(tx, query.order_by(sa.case((_t.id == name_or_id, 0), else_=1)))
 
 
 def get(tx: Tx, scope: Scope, type_id: str) -> ShareType | None:
-    """By id only. Two statements."""
+    """By id only. One statement."""
     return _first(tx, t.share_types.select().where(_t.id == type_id, _visible(scope)))
 
 

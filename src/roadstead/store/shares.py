@@ -10,8 +10,8 @@ from roadstead.model.shares import Share, ShareInstance
 from roadstead.model.states import ACCESS_PENDING
 from roadstead.store import pairs
 from roadstead.store import tables as t
-from roadstead.store.db import Tx, utcnow
-from roadstead.store.paging import Page, apply_page, contains
+from roadstead.store.db import Tx, lock_export_ids, utcnow
+from roadstead.store.paging import Page, Query, apply_page, contains
 from roadstead.store.scope import Scope
 
 _s, _i, _t = t.shares.c, t.share_instances.c, t.share_types.c
@@ -92,18 +92,27 @@ def _share(row: Any, metadata: dict[str, str]) -> Share:
     return Share(**dict(zip(_NAMES, row, strict=True)), metadata=metadata)
 
 
-def get(tx: Tx, scope: Scope, share_id: str, *, public: bool = False) -> Share | None:
-    """The share, or None; with `public`, also somebody else's public one. Two statements."""
+def get(
+    tx: Tx, scope: Scope, share_id: str, *, public: bool = False, metadata: bool = True
+) -> Share | None:
+    """The share, or None; with `public`, also somebody else's public one. Two statements; one,
+    and `metadata` empty, for a caller that does not need it."""
     visible = scope.admits(_s.project_id)
     if public:
         visible = sa.or_(visible, _s.is_public)
     row = tx.execute(_SELECT.where(_s.id == share_id, visible)).first()
-    return None if row is None else _share(row, pairs.read(tx, t.share_metadata, share_id))
+    if row is None:
+        return None
+    return _share(row, pairs.read(tx, t.share_metadata, share_id) if metadata else {})
+
+
+def _visible(scope: Scope, f: ShareFilter) -> sa.ColumnElement[bool]:
+    mine = scope.admits(_s.project_id)
+    return sa.or_(mine, _s.is_public) if f.with_public else mine
 
 
 def _where(scope: Scope, f: ShareFilter) -> list[sa.ColumnElement[bool]]:
-    mine = scope.admits(_s.project_id)
-    where = [sa.or_(mine, _s.is_public) if f.with_public else mine]
+    where = [_visible(scope, f)]
     equal: list[tuple[sa.ColumnElement[Any], object]] = [
         (_s.name, f.name),
         (_s.description, f.description),
@@ -142,9 +151,8 @@ def _where(scope: Scope, f: ShareFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def find_all(tx: Tx, scope: Scope, wanted: ShareFilter, page: Page) -> list[Share]:
-    """Two statements, however many shares. BadRequest on an unknown sort key."""
-    query = apply_page(_SELECT.where(*_where(scope, wanted)), page, SORT_COLUMNS, _s.id)
-    rows = tx.execute(query).all()
+    """Two statements, however many shares. BadRequest on an unknown sort key or marker."""
+    rows = tx.execute(_paged(tx, _SELECT, scope, wanted, page)).all()
     metadata = pairs.read_many(tx, t.share_metadata, (row.id for row in rows))
     return [_share(row, metadata.get(row.id, {})) for row in rows]
 
@@ -153,9 +161,13 @@ def find_names(
     tx: Tx, scope: Scope, wanted: ShareFilter, page: Page
 ) -> list[tuple[str, str | None]]:
     """(id, name) of the shares: the summary list. One statement."""
-    query = sa.select(_s.id, _s.name).select_from(_FROM).where(*_where(scope, wanted))
-    rows = tx.execute(apply_page(query, page, SORT_COLUMNS, _s.id))
-    return [(row.id, row.name) for row in rows]
+    query = sa.select(_s.id, _s.name).select_from(_FROM)
+    return [(row.id, row.name) for row in tx.execute(_paged(tx, query, scope, wanted, page))]
+
+
+def _paged(tx: Tx, query: Query, scope: Scope, wanted: ShareFilter, page: Page) -> Query:
+    query = query.where(*_where(scope, wanted))
+    return apply_page(tx, query, page, SORT_COLUMNS, _s.id, visible=_visible(scope, wanted))
 
 
 def count(tx: Tx, scope: Scope, wanted: ShareFilter) -> int:
@@ -173,14 +185,16 @@ def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> N
         if name != "reserved_gib"
     }
     tx.execute(t.shares.insert().values(**row, reserved_gib=share.size_gib))
-    export_id: Any = _next_export_id(tx, agent_host) if takes_export_id else None
-    tx.execute(
-        t.share_instances.insert().values(
+    if takes_export_id:
+        lock_export_ids(tx, agent_host)
+    made = tx.execute(
+        t.share_instances.insert()
+        .values(
             id=share.instance_id,
             share_id=share.id,
             host=share.host,
             agent_host=agent_host,
-            export_id=export_id,
+            export_id=_above_highest(agent_host) if takes_export_id else None,
             availability_zone=share.availability_zone,
             status=share.status,
             progress=share.progress,
@@ -188,20 +202,27 @@ def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> N
             share_server_id=share.share_server_id,
             created_at=share.created_at,
         )
-    )
+        .returning(_i.export_id)
+    ).scalar()
+    if made is not None and made > _MAX_EXPORT_ID:
+        set_instance(tx, share.instance_id, export_id=_lowest_gap(tx, agent_host))
     pairs.insert(tx, t.share_metadata, share.id, share.metadata)
 
 
 _MAX_EXPORT_ID = 65535
 
 
-def _next_export_id(tx: Tx, agent_host: str) -> int:
-    """One above the highest in use; the lowest gap once the numbers are used up."""
-    mine = _i.agent_host == agent_host
-    highest = tx.execute(sa.select(sa.func.max(_i.export_id)).where(mine)).scalar() or 0
-    if highest < _MAX_EXPORT_ID:
-        return int(highest) + 1
-    used = set(tx.execute(sa.select(_i.export_id).where(mine)).scalars())
+def _above_highest(agent_host: str) -> sa.ScalarSelect[Any]:
+    """The export id above those in use."""
+    taken = t.share_instances.alias()
+    highest = sa.func.coalesce(sa.func.max(taken.c.export_id), 0)
+    return sa.select(highest + 1).where(taken.c.agent_host == agent_host).scalar_subquery()
+
+
+def _lowest_gap(tx: Tx, agent_host: str) -> int:
+    """The lowest export id that is free: for when the numbers are used up."""
+    mine = sa.select(_i.export_id).where(_i.agent_host == agent_host)
+    used = set(tx.execute(mine).scalars())
     return next(n for n in range(1, _MAX_EXPORT_ID + 1) if n not in used)
 
 
@@ -213,6 +234,16 @@ def update(tx: Tx, share_id: str, **values: Any) -> None:
 def delete(tx: Tx, share_id: str) -> None:
     """The share's row is gone, and with it instances, rules, locations and metadata."""
     tx.execute(t.shares.delete().where(_s.id == share_id))
+
+
+def get_metadata(tx: Tx, share_id: str) -> dict[str, str]:
+    """All pairs of a share that the caller has already found."""
+    return pairs.read(tx, t.share_metadata, share_id)
+
+
+def change_metadata(tx: Tx, share_id: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """The share has exactly the new pairs; it had the old ones."""
+    pairs.change(tx, t.share_metadata, share_id, old, new)
 
 
 # --- instances -----------------------------------------------------------------------------
@@ -255,6 +286,12 @@ def instances_on(tx: Tx, agent_host: str) -> list[ShareInstance]:
         _instance(row)
         for row in tx.execute(_INSTANCE.where(_i.agent_host == agent_host)).mappings()
     ]
+
+
+def instances_by_share(tx: Tx, share_ids: set[str]) -> dict[str, str]:
+    """The instance that represents each of these shares."""
+    query = sa.select(_s.id, _s.instance_id).where(_s.id.in_(share_ids))
+    return {row.id: row.instance_id for row in tx.execute(query)}
 
 
 def find_instances(

@@ -161,12 +161,48 @@ access_rules = sa.Table(
 )
 access_rule_metadata = _pairs("access_rule_metadata", "access_rules", "access_rule_id")
 
+resource_locks = sa.Table(
+    "resource_locks",
+    metadata,
+    _id(),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("lock_context", sa.String(16), nullable=False),  # user | admin | service
+    sa.Column("resource_type", sa.String(32), nullable=False),  # share | access_rule
+    sa.Column("resource_id", sa.String(36), nullable=False),
+    sa.Column("resource_action", sa.String(16), nullable=False),  # delete | show
+    sa.Column("lock_reason", sa.String(1023)),
+    # A lock goes with its resource, and a share's with the rule because of which it was set.
+    sa.Column(
+        "share_id",
+        sa.String(36),
+        sa.ForeignKey("shares.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column(
+        "access_rule_id", sa.String(36), sa.ForeignKey("access_rules.id", ondelete="CASCADE")
+    ),
+    *_times(),
+    sa.Index("ix_resource_locks_share", "share_id"),
+    sa.Index("ix_resource_locks_rule", "access_rule_id"),
+    # One visibility lock per rule.
+    sa.Index(
+        "uq_resource_locks_show",
+        "resource_id",
+        unique=True,
+        sqlite_where=sa.text("resource_action = 'show'"),
+        postgresql_where=sa.text("resource_action = 'show'"),
+    ),
+)
+
 operations = sa.Table(
     "operations",
     metadata,
     _id(),
     sa.Column("verb", sa.String(64), nullable=False),
     sa.Column("resource_id", sa.String(36), nullable=False),
+    # The share it is about, also after the share and its rules are gone.
+    sa.Column("share_id", sa.String(36), nullable=False, default=""),
     sa.Column("project_id", sa.String(64), nullable=False),
     sa.Column("user_id", sa.String(64), nullable=False, default=""),
     sa.Column("request_id", sa.String(64), nullable=False, default=""),
@@ -195,6 +231,24 @@ operations = sa.Table(
         postgresql_where=sa.text("state IN ('todo', 'running', 'undoing')"),
     ),
     sa.Index("ix_operations_created", "created_at"),
+    sa.Index("ix_operations_share", "share_id", "created_at"),
+)
+
+# The last one of each share.
+probes = sa.Table(
+    "probes",
+    metadata,
+    sa.Column(
+        "share_id",
+        sa.String(36),
+        sa.ForeignKey("shares.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("operation_id", sa.String(36), nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),  # good | broken
+    sa.Column("finding", sa.JSON, nullable=False),
+    sa.Column("started_at", sa.DateTime, nullable=False),
+    sa.Column("finished_at", sa.DateTime, nullable=False),
 )
 
 messages = sa.Table(
@@ -223,6 +277,8 @@ services = sa.Table(
     sa.Column("availability_zone", sa.String(255), nullable=False),
     _flag("disabled"),
     sa.Column("disabled_reason", sa.String(255)),
+    # an administrator asked that its shares be looked at again; its agent clears it
+    _flag("ensuring"),
     sa.Column("heartbeat_at", sa.DateTime),
     *_times(),
     sa.UniqueConstraint("binary", "host"),

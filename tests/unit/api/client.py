@@ -21,7 +21,7 @@ class HeaderAuth:
             raise NoIdentity({"WWW-Authenticate": "Test"}, body="no\n")
         roles = str(environ.get("HTTP_X_TEST_ROLES", ""))
         return Identity(
-            user_id=f"user-of-{project[:8]}",
+            user_id=str(environ.get("HTTP_X_TEST_USER") or f"user-of-{project[:8]}"),
             project_id=project,
             roles=tuple(r for r in roles.split(",") if r),
         )
@@ -47,6 +47,7 @@ class Client:
         *,
         headers: Mapping[str, str | None] | None = None,
         raw: bytes | None = None,
+        prefix: str = "/v2",
     ) -> falcon.testing.Result:
         sent: dict[str, str | None] = {
             VERSION: f"2.{self.minor}",
@@ -61,7 +62,7 @@ class Client:
             more = {"body": raw}
         return falcon.testing.TestClient(self.app).simulate_request(
             method,
-            f"/v2{path}",
+            f"{prefix}{path}",
             query_string=query,
             headers={k: v for k, v in sent.items() if v is not None},
             host="cloud.test",

@@ -112,16 +112,35 @@ def test_rules_of_a_public_share_stay_in_their_project(
     member: Client, foreigner: Client, owner_admin: Client
 ) -> None:
     share_id = member.share()["id"]
-    rule = member.rule(share_id)
+    rule = member.rule(share_id, metadata={"a": "1"})
     assert key_of(foreigner.get(f"/share-access-rules?share_id={share_id}")) == "badRequest"
     owner_admin.put(f"/shares/{share_id}", {"share": {"is_public": True}})
     assert foreigner.get(f"/share-access-rules?share_id={share_id}").json == {"access_list": []}
     action = f"/shares/{share_id}/action"
     assert foreigner.at(44).post(action, {"access_list": None}).json == {"access_list": []}
-    assert foreigner.get(f"/share-access-rules/{rule['id']}").status_code == 404
-    refused = foreigner.put(f"/share-access-rules/{rule['id']}/metadata", {"metadata": {"a": "b"}})
-    assert refused.status_code in (403, 404)
-    assert foreigner.delete(f"/share-access-rules/{rule['id']}/metadata/a").status_code in (
-        403,
-        404,
-    )
+    path = f"/share-access-rules/{rule['id']}"
+    assert key_of(foreigner.get(path)) == "itemNotFound"
+    for refused in (
+        foreigner.put(f"{path}/metadata", {"metadata": {"a": "b"}}),
+        foreigner.delete(f"{path}/metadata/a"),
+        foreigner.put(path, {"update_access": {"access_level": "ro"}}),
+    ):
+        assert key_of(refused) == "forbidden"
+        assert rule["access_to"] not in refused.text
+    kept = member.get(path).json["access"]
+    assert (kept["metadata"], kept["access_level"]) == ({"a": "1"}, "rw")
+
+
+def test_rules_of_a_private_share_do_not_exist_for_others(
+    member: Client, foreigner: Client
+) -> None:
+    share_id = member.share()["id"]
+    path = f"/share-access-rules/{member.rule(share_id, metadata={'a': '1'})['id']}"
+    for refused in (
+        foreigner.get(path),
+        foreigner.put(f"{path}/metadata", {"metadata": {"a": "b"}}),
+        foreigner.delete(f"{path}/metadata/a"),
+        foreigner.put(path, {"update_access": {"access_level": "ro"}}),
+    ):
+        assert key_of(refused) == "itemNotFound"
+        assert share_id not in refused.text

@@ -145,8 +145,8 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def _middleware(app: Wsgi, conf: Any) -> Wsgi:
-    """Acts as keystonemiddleware does with delay_auth_decision."""
-    assert conf["delay_auth_decision"] == "true"
+    """Acts as keystonemiddleware does without delay_auth_decision."""
+    assert conf["delay_auth_decision"] == "false"
 
     def check(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         for name in [n for n in environ if n.startswith("HTTP_X_") and n != "HTTP_X_AUTH_TOKEN"]:
@@ -156,8 +156,11 @@ def _middleware(app: Wsgi, conf: Any) -> Wsgi:
             start("503 Service Unavailable", [])
             return [b""]
         found = TOKENS.get(str(token))
-        environ["HTTP_X_IDENTITY_STATUS"] = "Confirmed" if found else "Invalid"
-        environ.update(found or {})
+        if found is None:
+            start("401 Unauthorized", [])
+            return [b""]
+        environ["HTTP_X_IDENTITY_STATUS"] = "Confirmed"
+        environ.update(found)
         return app(environ, start)
 
     return check

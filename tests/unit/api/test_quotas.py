@@ -1,10 +1,13 @@
 """Quota sets and classes on the wire (contract §16)."""
 
+import msgspec
 import pytest
 
+from roadstead.api.app import make_app
 from roadstead.model.quotas import DEFAULT_LIMITS
 from tests.factories import make_caller, make_share
 from tests.unit.api.asking import OURS, THEIRS, Asker
+from tests.unit.api.client import HeaderAuth
 
 
 @pytest.fixture
@@ -163,3 +166,31 @@ def test_the_old_paths_of_classes(ask):
     assert set(ask.ok("admin", "GET", old, v="2.0")["quota_class_set"]) == BASE | {"id"}
     ask.refused(404, "admin", "GET", old, v="2.7")
     assert shown(ask)["shares"] == 50
+
+
+def test_configured_limits_hold_where_nobody_set_others(world):
+    """A project's own before the class `default` before the configuration."""
+    limits = {**DEFAULT_LIMITS, "shares": 2, "gigabytes": 20, "snapshots": 7}
+    service = msgspec.structs.replace(world.service, default_limits=limits)
+    ask = Asker(make_app(service, auth=HeaderAuth()))
+    path = f"/quota-sets/{OURS}"
+
+    def shown(where=path):
+        found = ask.ok("admin", "GET", where)["quota_set"]
+        return found["shares"], found["gigabytes"], found["snapshots"]
+
+    assert shown() == shown(f"{path}/defaults") == (2, 20, 7)
+    share = {"share": {"share_proto": "NFS", "size": 11}}
+    made = ask.ok("member", "POST", "/shares", share)["share"]
+    ask.refused(413, "member", "POST", "/shares", share)
+    extend = {"extend": {"new_size": 21}}
+    ask.refused(403, "member", "POST", f"/shares/{made['id']}/action", extend)
+    assert ask.ok("member", "GET", "/limits")["limits"]["absolute"]["maxTotalShares"] == 2
+    new = {"quota_class_set": {"shares": 3, "gigabytes": 30}}
+    ask.ok("admin", "PUT", "/quota-class-sets/default", new)
+    assert shown() == shown(f"{path}/defaults") == (3, 30, 7)
+    ask.ok("admin", "PUT", path, {"quota_set": {"shares": 4}})
+    assert shown() == (4, 30, 7)
+    assert shown(f"{path}/defaults") == (3, 30, 7)
+    ask.ok("admin", "DELETE", path)
+    assert shown() == (3, 30, 7)

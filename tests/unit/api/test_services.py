@@ -4,10 +4,13 @@ import datetime
 
 import pytest
 
+from roadstead.model.world import ExportRef
+from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.report import report
 from roadstead.store import services, tables
 from roadstead.store.db import utcnow
-from tests.factories import HOST
-from tests.unit.api.asking import Asker
+from tests.factories import HOST, make_caller, make_share
+from tests.unit.api.asking import OURS, Asker
 
 
 @pytest.fixture
@@ -64,6 +67,59 @@ def test_a_silent_service_is_down(ask, world):
         tx.execute(tables.services.update().values(heartbeat_at=old))
     assert hosts(ask, "?state=up") == set()
     assert BACKEND in hosts(ask, "?state=down")
+
+
+ENSURE = {"ensure_shares": {"host": BACKEND}}
+
+
+def ensuring(ask):
+    query = f"/services?host={BACKEND}&binary=manila-share"
+    (shown,) = ask.ok("admin", "GET", query)["services"]
+    return shown["ensuring"]
+
+
+def test_ensure_shares_is_done_by_the_agent_at_once(ask, world):
+    """Somebody removed an export by hand; nobody waits for the next sweep."""
+    made = make_share(world, make_caller(OURS))
+    instance_id = made.instance_id
+    for mark in world.export.inventory(world.backend.place):
+        world.export.ensure_export_absent(
+            ExportRef(instance_id=mark.id, export_id=1, place=world.backend.place)
+        )
+    assert ask("admin", "POST", "/services/ensure-shares", ENSURE) == (202, None)
+    assert [m.id for m in world.export.inventory(world.backend.place)] == [instance_id]
+    assert ensuring(ask) is False
+
+
+def test_ensuring_until_the_agent_has_done_it(ask, world):
+    world.engine.stop()
+    assert ask("admin", "POST", "/services/ensure-shares", ENSURE) == (202, None)
+    assert ensuring(ask) is True
+    assert hosts(ask, "?ensuring=true") == {BACKEND}
+    assert BACKEND not in hosts(ask, "?ensuring=no")
+    report(world.db, HOST, world.backends.values())  # a heartbeat does not clear it
+    assert ensure_if_asked(world.db, HOST, world.sweep.run)
+    assert ensuring(ask) is False
+    assert not ensure_if_asked(world.db, HOST, world.sweep.run)
+
+
+def test_ensure_shares_is_strict(ask, world):
+    path = "/services/ensure-shares"
+    for body in (
+        {},
+        {"ensure_shares": None},
+        {"ensure_shares": {}},
+        {"ensure_shares": {"host": 5}},
+    ):
+        ask.refused(400, "admin", "POST", path, body)
+    ask.refused(404, "admin", "POST", path, {"ensure_shares": {"host": "nosuch@local"}})
+    ask.refused(404, "admin", "POST", path, {"ensure_shares": {"host": HOST}})
+    ask.refused(404, "admin", "POST", path, ENSURE, v="2.85")
+    ask.refused(403, "member", "POST", path, ENSURE)
+    with world.db.write() as tx:
+        old = utcnow() - datetime.timedelta(hours=1)
+        tx.execute(tables.services.update().values(heartbeat_at=old))
+    ask.refused(409, "admin", "POST", path, ENSURE)
 
 
 def switch(ask, verb, v="2.99", **more):

@@ -6,7 +6,7 @@ import pytest
 
 from roadstead.model.errors import Conflict, DriverError, Transient
 from roadstead.ops.recipes import RECIPES
-from roadstead.service import access, shares
+from roadstead.service import access, roads, shares
 from roadstead.service.access import NewRule
 from roadstead.store import messages, operations
 from roadstead.store.access import RuleFilter
@@ -83,6 +83,23 @@ def test_transient_failure_is_given_up_in_the_end(world):
     share = make_share(world, caller)
     assert share.status == "error"
     assert "never" in _messages(world, caller)[0].user_message
+
+
+def test_the_time_without_an_agent_does_not_count(world):
+    """An operation that waited longer than it may take is still tried more than once."""
+    world.engine.stop()
+    caller = make_caller()
+    share = make_share(world, caller)
+    (operation_id,) = world.engine.pending
+    with world.db.write() as tx:
+        operations.update(tx, operation_id, created_at=datetime.datetime(2000, 1, 1))
+    world.pool.fail["ensure_share"] = Transient("not yet")
+    world.runner.run(operation_id)
+    assert shares.get(world.service, caller, share.id).status == "creating"
+    del world.pool.fail["ensure_share"]
+    _make_due(world, operation_id)
+    world.runner.run(operation_id)
+    assert shares.get(world.service, caller, share.id).status == "available"
 
 
 def test_an_operation_before_its_time_waits(world):
@@ -249,6 +266,8 @@ def _begin(world, caller, verb, share, rule):
             shares.extend(service, caller, share.id, 3)
         case "share.shrink":
             shares.shrink(service, caller, share.id, 1)
+        case "share.probe":
+            roads.start_probe(service, caller, share.id)
         case "access.apply":
             new = NewRule(access_type="ip", access_to="10.0.0.9")
             access.allow(service, caller, share.id, new)
@@ -270,5 +289,7 @@ def _check_end(world, caller, verb, share):
     assert disks == [(share.instance_id, size << 30)]
     clients = {"access.apply": {"10.0.0.9/32": "rw"}, "access.update": {"10.0.0.9/32": "ro"}}
     assert exports[0].facts["clients"] == clients.get(verb, {})
+    if verb == "share.probe":
+        assert roads.last_probe(world.service, caller, share.id).finding.verdict == "good"
     with world.db.read() as tx:
         assert operations.live_resources(tx, "node1") == set()

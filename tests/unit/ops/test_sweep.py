@@ -1,5 +1,8 @@
 """Drift: what somebody changed by hand is found, repaired and told."""
 
+import msgspec
+import pytest
+
 from roadstead.model.ids import new_id
 from roadstead.model.world import ExportRef, ShareSpec
 from roadstead.service import access, shares
@@ -48,6 +51,28 @@ def test_a_rule_removed_by_hand_is_applied_again(world):
     (mark,) = world.export.inventory(world.backend.place)
     assert mark.facts["clients"] == {"10.0.0.1/32": "rw"}
     assert _found(world) == [("differs", "access", "applied again")]
+
+
+@pytest.mark.parametrize(
+    ("clients", "told"),
+    [
+        ({"10.0.0.1/32": "rw"}, ("missing", "export", "exported again")),
+        ({"10.0.0.9/32": "rw"}, ("differs", "access", "applied again")),
+    ],
+)
+def test_what_a_driver_mends_by_itself_is_told_too(world, monkeypatch, clients, told):
+    """D-S7: before anything is compared, the export server serves its files again."""
+    caller = make_caller()
+    share = make_share(world, caller)
+    access.allow(world.service, caller, share.id, NewRule(access_type="ip", access_to="10.0.0.1"))
+    look = world.export.inventory
+    (mark,) = look(world.backend.place)
+    facts = {**mark.facts, "clients": clients}
+    first = iter([[msgspec.structs.replace(mark, facts=facts, broken="changed by hand")]])
+    monkeypatch.setattr(world.export, "inventory", lambda place: next(first, look(place)))
+    assert world.sweep.run() == 1
+    assert world.sweep.run() == 0
+    assert _found(world) == [told]
 
 
 def test_a_share_the_journal_never_heard_of_is_reported_and_left(world):

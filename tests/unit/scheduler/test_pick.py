@@ -103,3 +103,26 @@ def test_no_report_yet_is_said_so():
     with pytest.raises(NoValidPool) as caught:
         pick([], _request())
     assert caught.value.detail_id == "028"
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        {"default_qos_type": "gold"},
+        {"availability_zones": "nova,other"},
+        {"driver_handles_share_servers": "no"},
+        {"provisioning:max_share_size": "10"},
+        {"roadstead:allow_any_address": "True"},
+        {"mount_point_name_support": "False"},
+    ],
+)
+def test_specs_that_are_no_wish_for_a_capability(specs):
+    assert pick([_pool()], _request(specs=specs)).name == "node1@a#p"
+
+
+@pytest.mark.parametrize(
+    "specs", [{"mount_point_name_support": "True"}, {"replication_type": "dr"}, {"qos": "True"}]
+)
+def test_specs_that_a_pool_must_offer(specs):
+    with pytest.raises(NoValidPool, match="Capabilities"):
+        pick([_pool()], _request(specs=specs))

@@ -4,8 +4,8 @@ from typing import Any
 
 from roadstead.api.call import Call
 from roadstead.api.schemas import access as schema
-from roadstead.api.schemas import fields
 from roadstead.api.schemas import metadata as metadata_schema
+from roadstead.api.schemas import values
 from roadstead.api.views import access as view
 from roadstead.model.errors import BadRequest, NotFound
 from roadstead.service import access, shares
@@ -18,12 +18,13 @@ def allow(call: Call, share_id: str) -> dict[str, Any]:
 
 
 def deny(call: Call, share_id: str) -> None:
-    access.deny(call.service, call.caller, share_id, schema.deny(call))
+    wanted = schema.deny(call)
+    access.deny(call.service, call.caller, share_id, wanted.access_id, unrestrict=wanted.unrestrict)
 
 
 def list_of_share(call: Call, share_id: str) -> dict[str, Any]:
     """Up to 2.44, where up to 2.27 all rules show one state."""
-    fields.no_argument(call.body, call.action())
+    values.no_argument(call.body, call.action())
     together = "active"
     if call.minor <= view.LAST_WITH_SHARED_STATE:
         together = shares.get(call.service, call.caller, share_id).access_rules_status

@@ -13,7 +13,7 @@ def index(call: Call) -> dict[str, Any]:
     page = schema.page(call.query)
     found = messages.find_all(call.service, call.caller, schema.listed(call), page)
     body = {"messages": [view.message(call, message) for message in found]}
-    return with_next(call, body, page, "messages_links", len(found))
+    return with_next(call, body, page, "messages_links", body["messages"])
 
 
 def show(call: Call, message_id: str) -> dict[str, Any]:

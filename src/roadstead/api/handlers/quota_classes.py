@@ -14,5 +14,6 @@ def show(call: Call, class_name: str) -> dict[str, Any]:
 
 
 def update(call: Call, class_name: str) -> dict[str, Any]:
-    found = quotas.update_class(call.service, class_name, schema.new(call.body))
+    new = schema.new(call.body)
+    found = quotas.update_class(call.service, schema.name(class_name), new)
     return {"quota_class_set": view.limits(found, call.minor)}

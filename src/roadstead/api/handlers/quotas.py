@@ -29,7 +29,8 @@ def defaults(call: Call, project_id: str) -> dict[str, Any]:
 def update(call: Call, project_id: str) -> dict[str, Any]:
     part = schema.part(call.query, call.minor)
     new = schema.new(call.body, call.minor)
-    found = quotas.update(call.service, call.caller, project_id, part, new.limits, force=new.force)
+    project = schema.project(project_id)
+    found = quotas.update(call.service, call.caller, project, part, new.limits, force=new.force)
     return {"quota_set": view.limits(found, call.minor)}
 
 

@@ -29,3 +29,7 @@ def switch(call: Call, verb: str) -> dict[str, Any]:
         reason=wanted.reason,
         minor=call.minor,
     )
+
+
+def ensure_shares(call: Call) -> None:
+    services.ensure_shares(call.service, schema.ensured(call.body))

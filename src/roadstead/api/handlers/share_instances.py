@@ -3,8 +3,8 @@
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.schemas import fields
 from roadstead.api.schemas import shares as schema
+from roadstead.api.schemas import values
 from roadstead.api.schemas.share_instances import listing
 from roadstead.api.views import share_instances as view
 from roadstead.api.views.shares import LAST_WITH_PATHS
@@ -48,5 +48,5 @@ def reset_status(call: Call, instance_id: str) -> None:
 
 
 def force_delete(call: Call, instance_id: str) -> None:
-    fields.no_argument(call.body, call.action())
+    values.no_argument(call.body, call.action())
     shares.force_delete_instance(call.service, call.caller, instance_id)

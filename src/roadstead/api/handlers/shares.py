@@ -3,8 +3,8 @@
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.schemas import fields
 from roadstead.api.schemas import shares as schema
+from roadstead.api.schemas import values
 from roadstead.api.views import shares as view
 from roadstead.api.views.common import with_next
 from roadstead.model.shares import Share
@@ -24,7 +24,7 @@ def _one(call: Call, share: Share) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     new = schema.create(call)
-    check_new_share(call.service, call.caller, new.metadata)
+    check_new_share(call.caller, new.metadata)
     return _one(call, shares.create(call.service, call.caller, new))
 
 
@@ -60,7 +60,7 @@ def _listed(call: Call, asked: schema.Listing, bodies: list[dict[str, Any]]) -> 
             answer["count"] = shares.count(
                 call.service, call.caller, asked.wanted, all_projects=asked.all_projects
             )
-    return with_next(call, answer, asked.page, "shares_links", len(bodies))
+    return with_next(call, answer, asked.page, "shares_links", bodies)
 
 
 def update(call: Call, share_id: str) -> dict[str, Any]:
@@ -84,6 +84,15 @@ def reset_status(call: Call, share_id: str) -> None:
     shares.reset_status(call.service, call.caller, share_id, schema.status(call))
 
 
+def reset_task_state(call: Call, share_id: str) -> None:
+    """The stock client sends null with every `share set`: for whoever may update the share that
+    is nothing to refuse. Anything else is an administrator's."""
+    if not schema.is_no_task_state(call):
+        call.caller.require("share:reset_task_state")
+    schema.no_task_state(call)
+    shares.update(call.service, call.caller, share_id)  # NotFound, Forbidden
+
+
 def force_delete(call: Call, share_id: str) -> None:
-    fields.no_argument(call.body, call.action())
+    values.no_argument(call.body, call.action())
     shares.force_delete(call.service, call.caller, share_id)

@@ -5,10 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from roadstead.api.call import Call
-from roadstead.api.schemas import fields, metadata, paging
+from roadstead.api.schemas import metadata, paging, values
 from roadstead.model.errors import BadRequest
 from roadstead.service.access import NewRule
+from roadstead.service.locks import WantedLocks
 from roadstead.store.access import RuleFilter
 
 _FORBIDDEN_IN_USER = frozenset('"/\\[]:;|=,+*?<>')
@@ -68,44 +71,46 @@ def _level(value: object) -> str:
 
 def allow(call: Call) -> NewRule:
     """The rule asked for."""
-    wanted = fields.argument(call.body, "allow_access", "os-allow_access")
+    wanted = values.wrapped(call.body, "allow_access", "os-allow_access")
     kind = _type(call, wanted.get("access_type"))
-    target = fields.required_text(wanted, "access_to")
-    if call.since(82):
-        _no_locks(wanted)
+    target = values.required_text(wanted, "access_to")
     return NewRule(
         access_type=kind,
         access_to=_TYPES[kind][1](target, call.minor),
         access_level=_level(wanted["access_level"]) if wanted.get("access_level") else "rw",
-        metadata=metadata.pairs(wanted.get("metadata") or {}) if call.since(45) else {},
+        metadata=metadata.optional_pairs(wanted) if call.since(45) else {},
+        locks=_locks(wanted) if call.since(82) else WantedLocks(),
     )
 
 
-def _no_locks(wanted: Mapping[str, Any]) -> None:
-    locks = [
-        key
-        for key in ("lock_visibility", "lock_deletion")
-        if key in wanted and fields.strict_boolean(wanted[key], key)
-    ]
-    if fields.text(wanted, "lock_reason", longest=1023) and not locks:
+def _locks(wanted: Mapping[str, Any]) -> WantedLocks:
+    locks = WantedLocks(
+        visibility=values.strict_flag(wanted, "lock_visibility"),
+        deletion=values.strict_flag(wanted, "lock_deletion"),
+        reason=values.text(wanted, "lock_reason", most=1023) or None,
+    )
+    if locks.reason and not (locks.visibility or locks.deletion):
         raise BadRequest("lock_reason needs lock_visibility or lock_deletion")
-    if locks:
-        raise BadRequest(
-            f"{' and '.join(locks)}: this server does not lock access rules yet; nothing was done"
-        )
+    return locks
 
 
-def deny(call: Call) -> str:
-    """The id of the rule to revoke. `unrestrict` is taken as said: there are no locks to lift."""
-    wanted = fields.argument(call.body, "deny_access", "os-deny_access")
-    if call.since(82) and wanted.get("unrestrict") is not None:
-        fields.boolean(wanted["unrestrict"], "unrestrict")
-    return fields.required_text(wanted, "access_id")
+class Denial(msgspec.Struct, frozen=True):
+    access_id: str
+    unrestrict: bool = False
+
+
+def deny(call: Call) -> Denial:
+    """The rule to revoke, and whether its locks are to be lifted."""
+    wanted = values.wrapped(call.body, "deny_access", "os-deny_access")
+    return Denial(
+        values.required_text(wanted, "access_id"),
+        call.since(82) and values.flag(wanted, "unrestrict"),
+    )
 
 
 def level(call: Call) -> str:
     """The level to change a rule to."""
-    return _level(fields.argument(call.body, "update_access").get("access_level"))
+    return _level(values.wrapped(call.body, "update_access").get("access_level"))
 
 
 def listing(call: Call) -> tuple[str, RuleFilter]:

@@ -22,6 +22,12 @@ def pairs(value: object) -> dict[str, str]:
     return cast("dict[str, str]", found)
 
 
+def optional_pairs(found: Mapping[str, Any]) -> dict[str, str]:
+    """The pairs under `metadata`; none when it is missing or null."""
+    value = found.get("metadata")
+    return {} if value is None else pairs(value)
+
+
 def location_pairs(value: object) -> dict[str, str]:
     """As `pairs`, with the smaller alphabet for keys that export locations have."""
     found = pairs(value)

@@ -5,19 +5,19 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from roadstead.api.schemas import fields
+from roadstead.api.schemas import values
 from roadstead.model.errors import BadRequest
 from roadstead.store.paging import Page
+
+# Each is a condition of its own in the query.
+_MOST_PAIRS = 100
 
 
 def _number(query: Mapping[str, str], key: str) -> int | None:
     value = query.get(key)
     if value is None:
         return None
-    number = fields.integer(value, key)
-    if number < 0:
-        raise BadRequest(f"{key} must not be negative")
-    return number
+    return values.integer(value, key)
 
 
 def page(
@@ -50,14 +50,14 @@ def page(
 
 def flag(query: Mapping[str, str], key: str, default: bool = False) -> bool:
     """A boolean parameter."""
-    return fields.boolean(query[key], key) if key in query else default
+    return values.boolean(query[key], key) if key in query else default
 
 
 def all_projects(query: Mapping[str, str], *names: str) -> bool:
     """`all_tenants`, which alone or without value means yes."""
     for name in names or ("all_tenants",):
         if name in query:
-            return query[name] == "" or fields.boolean(query[name], name)
+            return query[name] == "" or values.boolean(query[name], name)
     return False
 
 
@@ -78,9 +78,17 @@ def pairs(query: Mapping[str, str], key: str) -> dict[str, str]:
             raise BadRequest(f"{key} must be a map like {{'key':'value'}}") from error
     if not isinstance(value, dict):
         raise BadRequest(f"{key} must be a map like {{'key':'value'}}")
-    items = cast("dict[object, object]", value).items()
-    # A NUL could have come as an escape within the literal.
-    found = {str(k): str(v) for k, v in items}
-    if any("\0" in k or "\0" in v for k, v in found.items()):
-        raise BadRequest(f"{key} holds a NUL character")
-    return found
+    items = cast("dict[object, object]", value)
+    if len(items) > _MOST_PAIRS:
+        raise BadRequest(f"{key} may hold {_MOST_PAIRS} pairs")
+    return {_word(k, key): _word(v, key) for k, v in items.items()}
+
+
+def _word(value: object, key: str) -> str:
+    """A key or value of such a map as text."""
+    if isinstance(value, (str, bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
+        word = str(value)
+        # Either could have come as an escape within the literal, and no database holds it.
+        if "\0" not in word and not any("\ud800" <= c <= "\udfff" for c in word):
+            return word
+    raise BadRequest(f"{key}: keys and values must be plain text")

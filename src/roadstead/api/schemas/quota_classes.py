@@ -2,8 +2,13 @@
 
 from typing import Any
 
-from roadstead.api.schemas.values import integer, wrapped
+from roadstead.api.schemas.values import integer, string, wrapped
 from roadstead.api.views.quotas import SINCE
+
+
+def name(class_name: str) -> str:
+    """A class's name."""
+    return string(class_name, "the name of a quota class", least=1)
 
 
 def new(body: dict[str, Any]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from roadstead.api.schemas.values import boolean, integer, wrapped
+from roadstead.api.schemas.values import boolean, integer, string, wrapped
 from roadstead.api.views.quotas import SINCE
 from roadstead.model.errors import BadRequest
 from roadstead.service.quotas import Part
@@ -15,6 +15,11 @@ _UNLIMITED = -1
 class NewLimits(msgspec.Struct, frozen=True):
     limits: dict[str, int]
     force: bool = False
+
+
+def project(project_id: str) -> str:
+    """A project's id as any identity service may write it."""
+    return string(project_id, "project_id", most=64)
 
 
 def part(query: dict[str, str], minor: int) -> Part:

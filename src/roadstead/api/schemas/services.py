@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from roadstead.api.schemas.values import string
+from roadstead.api.schemas.values import required_text, string, wrapped
 from roadstead.model.errors import BadRequest, NotFound
 from roadstead.service.services import ServiceFilter
 
@@ -38,3 +38,8 @@ def switch(body: dict[str, Any], verb: str, minor: int) -> Switch:
         disabled=verb == "disable",
         reason=reason if verb == "disable" else None,
     )
+
+
+def ensured(body: dict[str, Any]) -> str:
+    """The host@backend whose shares are to be looked at."""
+    return required_text(wrapped(body, "ensure_shares"), "host")

@@ -6,8 +6,8 @@ from typing import Any, cast
 import msgspec
 
 from roadstead.api.call import Call
-from roadstead.api.schemas import fields, metadata, paging
-from roadstead.model.errors import BadRequest, Forbidden
+from roadstead.api.schemas import metadata, paging, values
+from roadstead.model.errors import BadRequest, Forbidden, Unprocessable
 from roadstead.model.states import RESETTABLE_SHARE_STATUSES
 from roadstead.service.shares import NewShare
 from roadstead.store.paging import Page
@@ -16,42 +16,34 @@ from roadstead.store.shares import SORT_COLUMNS, ShareFilter
 
 def create(call: Call) -> NewShare:
     """What POST /shares asks for; keys that its version does not know are dropped."""
-    share = fields.wrapped(call.body, "share")
-    snapshot_id = fields.optional_text_id(share, "snapshot_id")
+    share = values.wrapped(call.body, "share", fault=Unprocessable)
+    snapshot_id = values.text(share, "snapshot_id") or None
     return NewShare(
-        proto=fields.required_text(share, "share_proto").upper(),
+        proto=values.required_text(share, "share_proto").upper(),
         size_gib=_size(share, snapshot_id),
-        name=fields.text(share, "name", "display_name"),
-        description=fields.text(share, "description", "display_description"),
+        name=values.text(share, "name", "display_name"),
+        description=values.text(share, "description", "display_description"),
         share_type=_share_type(share),
-        share_network_id=fields.optional_text_id(share, "share_network_id"),
+        share_network_id=values.text(share, "share_network_id") or None,
         snapshot_id=snapshot_id,
-        availability_zone=fields.text(share, "availability_zone") or None,
-        metadata=metadata.pairs({} if (m := share.get("metadata")) is None else m),
-        is_public=_optional_boolean(share, "is_public"),
+        availability_zone=values.text(share, "availability_zone") or None,
+        metadata=metadata.optional_pairs(share),
+        is_public=values.flag(share, "is_public"),
         scheduler_hints=_hints(share) if call.since(65) else None,
-        mount_point_name=fields.text(share, "mount_point_name") if call.since(84) else None,
+        mount_point_name=values.text(share, "mount_point_name") if call.since(84) else None,
     )
 
 
 def _size(share: Mapping[str, Any], snapshot_id: str | None) -> int:
-    value = share.get("size")
-    if snapshot_id is not None and value in (None, 0, "0"):
+    if snapshot_id is not None and str(share.get("size")) in ("None", "0"):
         return 0  # the snapshot's size
-    if value is None:
-        raise BadRequest("size is required")
-    return fields.size(value, "size")
+    return values.size(share, "size")
 
 
 def _share_type(share: Mapping[str, Any]) -> str | None:
     if share.get("share_type") and share.get("volume_type"):
         raise BadRequest("share_type and volume_type mean the same: give one of them")
-    return fields.text(share, "share_type", "volume_type") or None
-
-
-def _optional_boolean(share: Mapping[str, Any], key: str) -> bool:
-    value = share.get(key)
-    return False if value is None else fields.boolean(value, key)
+    return values.text(share, "share_type", "volume_type") or None
 
 
 def _hints(share: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -64,46 +56,59 @@ def _hints(share: Mapping[str, Any]) -> dict[str, Any] | None:
     hints = cast("dict[str, Any]", value)
     found: dict[str, Any] = {}
     for key in ("same_host", "different_host"):
-        listed = fields.text(hints, key, longest=4000)
+        listed = values.text(hints, key, most=4000)
         if listed:
-            found[key] = ",".join(fields.uuid(part.strip(), key) for part in listed.split(","))
-    if only := fields.text(hints, "only_host"):
+            found[key] = ",".join(values.uuid(part.strip(), key) for part in listed.split(","))
+    if only := values.text(hints, "only_host"):
         found["only_host"] = only
     return found
 
 
 def update(call: Call) -> dict[str, Any]:
     """Changes that PUT /shares/{id} asks for."""
-    share = fields.wrapped(call.body, "share")
+    share = values.wrapped(call.body, "share", fault=Unprocessable)
     changes: dict[str, Any] = {}
     for key, column in (("display_name", "name"), ("display_description", "description")):
         if key in share:
-            changes[column] = fields.text(share, key)
+            changes[column] = values.text(share, key)
     if "is_public" in share:
-        changes["is_public"] = fields.boolean(share["is_public"], "is_public")
+        changes["is_public"] = values.boolean(share["is_public"], "is_public")
     return changes
 
 
 def extend(call: Call) -> tuple[int, bool]:
     """(new size in GiB, force)."""
-    wanted = fields.argument(call.body, "extend", "os-extend")
-    force = call.since(64) and _optional_boolean(wanted, "force")
-    return fields.size(wanted.get("new_size"), "new_size"), force
+    wanted = values.wrapped(call.body, "extend", "os-extend")
+    force = call.since(64) and values.flag(wanted, "force")
+    return values.size(wanted, "new_size"), force
 
 
 def shrink(call: Call) -> int:
     """The new size in GiB."""
-    wanted = fields.argument(call.body, "shrink", "os-shrink")
-    return fields.size(wanted.get("new_size"), "new_size")
+    wanted = values.wrapped(call.body, "shrink", "os-shrink")
+    return values.size(wanted, "new_size")
 
 
 def status(call: Call) -> str:
     """The status to set."""
-    wanted = fields.argument(call.body, "reset_status", "os-reset_status")
-    value = fields.required_text(wanted, "status")
+    wanted = values.wrapped(call.body, "reset_status", "os-reset_status")
+    value = values.required_text(wanted, "status")
     if value not in RESETTABLE_SHARE_STATUSES:
         raise BadRequest(f"{value!r} is no status that can be set")
     return value
+
+
+def is_no_task_state(call: Call) -> bool:
+    """True for the well-formed wish to have no task state."""
+    return call.body.get("reset_task_state") == {"task_state": None}
+
+
+def no_task_state(call: Call) -> None:
+    """BadRequest unless the task state is to be none: that is all a share has here, as none is
+    ever migrated."""
+    wanted = values.wrapped(call.body, "reset_task_state")
+    if "task_state" not in wanted or wanted["task_state"] is not None:
+        raise BadRequest("task_state can only be null: this server does not migrate shares")
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

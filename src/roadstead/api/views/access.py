@@ -1,32 +1,31 @@
 """Bodies of access rules (contract §8.3)."""
 
 import functools
-from operator import attrgetter as attr
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.views.common import Field, Getters, fields_at, show, when
+from roadstead.api.views.common import Field, Shape, fields_at, show, when
 from roadstead.model.access import AccessRule
 
 # Up to this version a rule shows the state of all the share's rules together.
 LAST_WITH_SHARED_STATE = 27
 
 _FIELDS = (
-    Field("id", attr("id")),
-    Field("access_type", attr("access_type")),
-    Field("access_to", attr("access_to")),
-    Field("access_level", attr("access_level")),
-    Field("state", attr("state"), since=28),
-    Field("access_key", attr("access_key"), since=21),
+    Field("id", "id"),
+    Field("access_type", "access_type"),
+    Field("access_to", "access_to"),
+    Field("access_level", "access_level"),
+    Field("state", "state", since=28),
+    Field("access_key", "access_key", since=21),
     Field("created_at", lambda r: when(r.created_at), since=33),
     Field("updated_at", lambda r: when(r.updated_at), since=33),
-    Field("metadata", attr("metadata"), since=45),
+    Field("metadata", "metadata", since=45),
 )
 _SHARED_STATE = {"active": "active", "error": "error"}
 
 
 @functools.cache
-def _at(minor: int) -> Getters:
+def _at(minor: int) -> Shape:
     return fields_at(_FIELDS, minor)
 
 

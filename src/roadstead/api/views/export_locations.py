@@ -1,11 +1,10 @@
 """Bodies of export locations (contract §7)."""
 
 import functools
-from operator import attrgetter as attr
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.views.common import Field, Getters, fields_at, show, when
+from roadstead.api.views.common import Field, Shape, fields_at, show, when
 from roadstead.model.shares import ExportLocation
 
 
@@ -15,17 +14,17 @@ def _metadata(location: ExportLocation) -> dict[str, str]:
 
 
 _FIELDS = (
-    Field("id", attr("id")),
-    Field("path", attr("path")),
-    Field("preferred", attr("preferred"), since=14),
+    Field("id", "id"),
+    Field("path", "path"),
+    Field("preferred", "preferred", since=14),
     Field("metadata", _metadata, since=87),
-    Field("share_instance_id", attr("instance_id"), admin_only=True),
-    Field("is_admin_only", attr("is_admin_only"), admin_only=True),
+    Field("share_instance_id", "instance_id", admin_only=True),
+    Field("is_admin_only", "is_admin_only", admin_only=True),
 )
 
 
 @functools.cache
-def _at(minor: int, admin: bool) -> Getters:
+def _at(minor: int, admin: bool) -> Shape:
     return fields_at(_FIELDS, minor, admin=admin)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.views.common import links, when
+from roadstead.api.views.common import linker, when
 from roadstead.model.messages import Message
 
 
@@ -21,5 +21,5 @@ def message(call: Call, message: Message) -> dict[str, Any]:
         "resource_type": message.resource_type,
         "resource_id": message.resource_id,
         "user_message": message.user_message,
-        "links": links(call, "messages", message.id),
+        "links": linker(call, "messages")(message.id),
     }

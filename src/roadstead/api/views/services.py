@@ -20,7 +20,7 @@ def service(record: ServiceRecord, minor: int) -> dict[str, Any]:
     if minor >= 83:
         view["disabled_reason"] = record.disabled_reason
     if minor >= 86:
-        view["ensuring"] = False
+        view["ensuring"] = record.ensuring
     return view
 
 

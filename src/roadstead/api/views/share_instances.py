@@ -1,11 +1,10 @@
 """Bodies of share instances (contract §9)."""
 
 import functools
-from operator import attrgetter as attr
 from typing import Any
 
 from roadstead.api.call import Call
-from roadstead.api.views.common import Field, Getters, fields_at, show, when
+from roadstead.api.views.common import Field, Fixed, Shape, fields_at, show, when
 from roadstead.api.views.shares import LAST_WITH_PATHS
 from roadstead.model.shares import ShareInstance
 
@@ -20,27 +19,27 @@ def _old_status(instance: ShareInstance) -> str:
 
 
 _FIELDS = (
-    Field("id", attr("id")),
-    Field("share_id", attr("share_id")),
-    Field("availability_zone", attr("availability_zone")),
+    Field("id", "id"),
+    Field("share_id", "share_id"),
+    Field("availability_zone", "availability_zone"),
     Field("created_at", lambda i: when(i.created_at)),
-    Field("host", attr("host")),
+    Field("host", "host"),
     Field("status", _old_status, until=53),
-    Field("status", attr("status"), since=54),
-    Field("share_network_id", attr("share_network_id")),
-    Field("share_server_id", attr("share_server_id")),
+    Field("status", "status", since=54),
+    Field("share_network_id", "share_network_id"),
+    Field("share_server_id", "share_server_id"),
     Field("access_rules_status", _old_rules_status, since=10, until=27),
-    Field("access_rules_status", attr("access_rules_status"), since=28),
-    Field("replica_state", lambda _i: None, since=11),
-    Field("share_type_id", attr("share_type_id"), since=22),
-    Field("cast_rules_to_readonly", lambda _i: False, since=30),
-    Field("progress", attr("progress"), since=54),
+    Field("access_rules_status", "access_rules_status", since=28),
+    Field("replica_state", Fixed(None), since=11),
+    Field("share_type_id", "share_type_id", since=22),
+    Field("cast_rules_to_readonly", Fixed(False), since=30),
+    Field("progress", "progress", since=54),
     Field("updated_at", lambda i: when(i.updated_at), since=71),
 )
 
 
 @functools.cache
-def _at(minor: int) -> Getters:
+def _at(minor: int) -> Shape:
     return fields_at(_FIELDS, minor)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from roadstead.drivers.export import ganesha_conf as conf
+from roadstead.drivers.export import nfs_probe
 from roadstead.drivers.export.ganesha_bus import BusDaemon, Refused
 from roadstead.drivers.export.ganesha_live import LiveExport, find_live, live_exports
 from roadstead.drivers.export.ganesha_repair import make_equal, mark, serve, undo
@@ -177,6 +178,16 @@ class GaneshaExport:
         recent = 2 * self._options.lease_seconds
         active = {plain_address(address) for address, idle in seen if idle <= recent}
         return [w.Session(client=a) for a in sorted(active) if level_for(a, clients)]
+
+    def probe(self, ref: w.ExportRef, *, server: str, source: str) -> w.Attempt:
+        """A real NFSv4.1 client has tried, from inside the place's network namespace."""
+        return nfs_probe.attempt(
+            server,
+            self._options.port,
+            source=source,
+            netns=ref.place.netns,
+            path=pseudo_path(ref.instance_id),
+        )
 
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every export stored or served: facts of the running server where it serves it, of the

@@ -36,8 +36,10 @@ class ExportFiles:
 
     def remove(self, export_id: int) -> None:
         """No export of that number is stored."""
+        path = self.path(export_id)
+        _temporary(path).unlink(missing_ok=True)
         try:
-            self.path(export_id).unlink()
+            path.unlink()
         except FileNotFoundError:
             return
         _sync_directory(self._directory)
@@ -60,14 +62,22 @@ class ExportFiles:
 
 def write_durably(path: Path, text: str) -> None:
     """The file has this text, also after a power cut; an interrupted call left the old one."""
-    # The name is the same each time, so that a retry overwrites what a killed call left.
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    temporary = _temporary(path)
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    # The name is the same each time, so that a retry overwrites what a killed call left.
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _read(path: Path) -> conf.StoredExport | None:

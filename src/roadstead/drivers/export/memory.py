@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from roadstead.drivers.export.rules import admit, locations
+from roadstead.drivers.export.rules import admit, level_for, locations
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, NotFound, Transient, Unsupported
 
@@ -88,6 +88,19 @@ class MemoryExport:
         """None: nobody can mount anything here."""
         with self._calling("sessions"):
             return []
+
+    def probe(self, ref: w.ExportRef, *, server: str, source: str) -> w.Attempt:
+        """What a real server would answer to that address."""
+        with self._calling("probe"):
+            if ref.place.id not in self._places:
+                return w.Attempt(server=server, source=source, outcome="error", detail="no server")
+            found = self._places[ref.place.id].get(ref.export_id)
+            mine = found is not None and found.instance_id == ref.instance_id
+            if found is None or not mine or level_for(source, found.clients) is None:
+                return w.Attempt(
+                    server=server, source=source, outcome="refused", nfs_status="NFS4ERR_NOENT"
+                )
+            return w.Attempt(server=server, source=source, outcome="admitted", nfs_status="NFS4_OK")
 
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every export of the place."""

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from roadstead.store.tables import metadata
+# The last module of tables: all of them are in its metadata.
+from roadstead.store.tables_attachments import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("verb", sa.String(length=64), nullable=False),
         sa.Column("resource_id", sa.String(length=36), nullable=False),
+        sa.Column("share_id", sa.String(length=36), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("request_id", sa.String(length=64), nullable=False),
@@ -70,6 +71,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operations")),
     )
     op.create_index("ix_operations_created", "operations", ["created_at"], unique=False)
+    op.create_index("ix_operations_share", "operations", ["share_id", "created_at"], unique=False)
     op.create_index(
         "ix_operations_live_host",
         "operations",
@@ -124,6 +126,7 @@ def upgrade() -> None:
         sa.Column("availability_zone", sa.String(length=255), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
         sa.Column("disabled_reason", sa.String(length=255), nullable=True),
+        sa.Column("ensuring", sa.Boolean(), nullable=False),
         sa.Column("heartbeat_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
@@ -227,6 +230,22 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "probes",
+        sa.Column("share_id", sa.String(length=36), nullable=False),
+        sa.Column("operation_id", sa.String(length=36), nullable=False),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("finding", sa.JSON(), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["share_id"],
+            ["shares.id"],
+            name=op.f("fk_probes_share_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("share_id", name=op.f("pk_probes")),
+    )
+    op.create_table(
         "share_instances",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("share_id", sa.String(length=36), nullable=False),
@@ -276,6 +295,44 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("access_rule_id", "key", name=op.f("pk_access_rule_metadata")),
+    )
+    op.create_table(
+        "resource_locks",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("lock_context", sa.String(length=16), nullable=False),
+        sa.Column("resource_type", sa.String(length=32), nullable=False),
+        sa.Column("resource_id", sa.String(length=36), nullable=False),
+        sa.Column("resource_action", sa.String(length=16), nullable=False),
+        sa.Column("lock_reason", sa.String(length=1023), nullable=True),
+        sa.Column("share_id", sa.String(length=36), nullable=False),
+        sa.Column("access_rule_id", sa.String(length=36), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["access_rule_id"],
+            ["access_rules.id"],
+            name=op.f("fk_resource_locks_access_rule_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["share_id"],
+            ["shares.id"],
+            name=op.f("fk_resource_locks_share_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_resource_locks")),
+    )
+    op.create_index("ix_resource_locks_rule", "resource_locks", ["access_rule_id"], unique=False)
+    op.create_index("ix_resource_locks_share", "resource_locks", ["share_id"], unique=False)
+    op.create_index(
+        "uq_resource_locks_show",
+        "resource_locks",
+        ["resource_id"],
+        unique=True,
+        sqlite_where=sa.text("resource_action = 'show'"),
+        postgresql_where=sa.text("resource_action = 'show'"),
     )
     op.create_table(
         "export_locations",

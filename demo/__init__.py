@@ -1,0 +1,1 @@
+"""`make demo`: real virtual machines use shares, over every road, before your eyes."""

@@ -1,0 +1,25 @@
+"""What Manila has no word for: the routes below /roadstead/v1. They have no microversions."""
+
+from typing import Any
+
+from roadstead.api.handlers import operations, roads
+from roadstead.api.route import V1, Route
+
+_SHARE = "/shares/{share_id}"
+_V1: dict[str, Any] = {"prefix": V1}
+
+# fmt: off
+ROUTES_V1: list[Route] = [
+    Route(method="GET", path="/operations", handler=operations.index, **_V1,
+          policy="roadstead:operation:index"),
+    Route(method="GET", path="/operations/{operation_id}", handler=operations.show, **_V1,
+          policy="roadstead:operation:show"),
+    Route(method="GET", path="/drift", handler=operations.drift_index, **_V1,
+          policy="roadstead:drift:index"),
+    Route(method="GET", path=f"{_SHARE}/explain", handler=roads.explain, **_V1,
+          policy="roadstead:share:explain"),
+    Route(method="GET", path=f"{_SHARE}/probe", handler=roads.last_probe, **_V1,
+          policy="roadstead:share:get_probe"),
+    Route(method="POST", path=f"{_SHARE}/probe", handler=roads.probe, status=202, **_V1,
+          policy="roadstead:share:probe"),
+]

@@ -1,0 +1,99 @@
+"""This machine as a compute host: what the agent does for the hypervisor road."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from roadstead.config import Config, primary_address
+from roadstead.drivers import registry
+from roadstead.drivers.compute.local import LocalMounts
+from roadstead.engine.base import Engine
+from roadstead.ops.attachments import opener
+from roadstead.ops.compute_report import report
+from roadstead.ops.compute_sweep import ComputeSweep
+from roadstead.ops.grants import Grants
+from roadstead.ops.recipe import Open
+from roadstead.roads.backend import Backend
+from roadstead.roads.hypervisor import Compute
+from roadstead.store.db import Database
+
+log = structlog.get_logger()
+
+# How long a dead daemon, or a VM's change that libvirt did not tell, may go unnoticed.
+LOOK_SECONDS = 5.0
+
+
+def make_compute(config: Config, backends: Mapping[str, Backend]) -> Compute | None:
+    """What the configuration says of this machine's hypervisor; None = it has none."""
+    section = config.compute
+    if not section.hypervisor:
+        return None
+    mounts = section.mounts or f"{config.state_directory}/compute"
+    options = dict(section.hypervisor_options)
+    if section.hypervisor == "libvirt":
+        options.setdefault("mounts", mounts)
+        options.setdefault("directory", f"{config.state_directory}/hypervisor")
+    host_mounts = LocalMounts(directory=mounts)
+    client = section.nfs_client
+    if client == "auto":
+        client = host_mounts.capabilities().nfs_client or "none"
+    return Compute(
+        host=config.host,
+        hypervisor=registry.make_hypervisor(section.hypervisor, **options),
+        mounts=host_mounts,
+        backends=backends,
+        storage_address=section.storage_address or primary_address(),
+        nfs={"kernel": "nfs", "fuse": "fuse-nfs"}.get(client),
+        local_mounts=section.local_mounts,
+    )
+
+
+class ComputeAgent:
+    """Reports, sweeps and watches; `opener` is for the runner."""
+
+    def __init__(
+        self, db: Database, compute: Compute, engine: Engine, adopt: Callable[[str], None]
+    ) -> None:
+        self._db, self._compute = db, compute
+        grants = Grants(db, compute, engine)
+        self.opener: Open = opener(db, compute, grants)
+        self._sweep = ComputeSweep(db, compute, grants, adopt)
+        self._look = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Host and VMs are reported, attachments are as they should be, and go on being so."""
+        self._compute.mounts.ensure_ready()
+        self.look()
+        self._thread = threading.Thread(target=self._watch, name="compute", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nobody looks any more; VMs keep their devices."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(LOOK_SECONDS * 2)
+
+    def look(self) -> None:
+        """Rows and world were compared once, whatever went wrong."""
+        with self._look:
+            try:
+                report(self._db, self._compute)
+                if self._sweep.run():
+                    report(self._db, self._compute)
+            except Exception:
+                log.exception("compute host not looked at")
+
+    def _watch(self) -> None:
+        seen = 0
+        while not self._stop.is_set():
+            try:
+                seen = self._compute.hypervisor.wait_for_change(seen, LOOK_SECONDS)
+            except Exception:
+                log.exception("hypervisor not watched")
+                time.sleep(LOOK_SECONDS)
+            if not self._stop.is_set():
+                self.look()

@@ -1,0 +1,1 @@
+"""Mounts of shares on a compute host."""

@@ -1,0 +1,248 @@
+"""Filesystem devices in the VMs of a libvirt daemon.
+
+libvirt starts and ends virtiofsd; what we leave in the world is a device with our alias, and for
+some daemons a script with their options (see `daemon`).
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from roadstead.drivers.compute import table
+from roadstead.drivers.export import ganesha_process as process
+from roadstead.drivers.hypervisor import (
+    binding,
+    checks,
+    daemon,
+    libvirt_devices,
+    libvirt_guests,
+    libvirt_xml,
+    marks,
+)
+from roadstead.drivers.hypervisor.changes import Deaths
+from roadstead.drivers.hypervisor.libvirt_connection import Connection
+from roadstead.drivers.hypervisor.libvirt_facts import host_facts, sandbox
+from roadstead.drivers.hypervisor.libvirt_guests import Seen
+from roadstead.drivers.pool.locks import IdLocks
+from roadstead.model import hosts as h
+from roadstead.model import world as w
+from roadstead.model.errors import DriverError, NotFound, Transient
+
+DAEMON_SECONDS = 5.0  # for a virtiofsd to end once its VM has let go of it
+
+
+class LibvirtHypervisor:
+    """See `roadstead.drivers.base_compute.Hypervisor`."""
+
+    def __init__(
+        self,
+        *,
+        uri: str = "qemu:///system",
+        directory: str = "/var/lib/roadstead/hypervisor",
+        mounts: str = "/var/lib/roadstead/compute",
+        virtiofsd: str = "",
+        id_base: int = 100_000,
+        detach_seconds: float = 10.0,
+    ) -> None:
+        """`mounts` is the directory of the host's HostMounts: daemons that serve something beneath
+        it are ours. `id_base` is the host's id of a guest's root where ids are translated."""
+        self._connection = Connection(uri)
+        self._mounts = Path(mounts).resolve()
+        self._wrappers = daemon.Wrappers(Path(directory).resolve() / "daemons")
+        self._virtiofsd = virtiofsd
+        self._id_base = id_base
+        self._detach_seconds = detach_seconds
+        self._deaths = Deaths(self._daemon_pids, self._connection.changes)
+        self._locks = IdLocks()  # by VM: of two attachments with one tag, one must see the other
+
+    def capabilities(self) -> h.HostFacts:
+        """What the host can do now."""
+        with self._connection.using() as connection:
+            return self._host(connection)
+
+    def guests(self) -> list[h.GuestFacts]:
+        """Every VM of the host, running or not."""
+        with self._connection.using() as connection:
+            return [libvirt_guests.facts(seen, now=True) for _, seen in _all(connection)]
+
+    def find_guest(self, name_or_id: str) -> h.GuestFacts | None:
+        """The VM of that UUID or, if there is none, of that name; None otherwise."""
+        with self._connection.using() as connection:
+            seen = _find(connection, name_or_id)[1]
+            return None if seen is None else libvirt_guests.facts(seen, now=True)
+
+    def why_not(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
+        """What stands against the device even at the VM's next start."""
+        with self._connection.using() as connection:
+            guest = libvirt_guests.facts(_known(connection, spec.vm_id)[1], now=False)
+            return checks.at_all(spec, guest, self._host(connection))
+
+    def why_not_hot(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
+        """What stands against the device in the VM as it runs now."""
+        with self._connection.using() as connection:
+            guest = libvirt_guests.facts(_known(connection, spec.vm_id)[1], now=True)
+            return checks.hot(spec, guest, self._host(connection))
+
+    def ensure_attached(self, spec: h.DeviceSpec) -> h.Device:
+        """The VM has the device; see the Protocol."""
+        libvirt_devices.check_source(spec, self._mounts)
+        with self._locks.held(spec.vm_id), self._connection.using() as connection:
+            domain, seen = _known(connection, spec.vm_id)
+            live, config = seen.halves(spec.attachment_id)
+            for half in filter(None, (live, config)):
+                libvirt_devices.check_same(spec, half, self._wrappers)
+            to_live = spec.live and seen.live is not None and live is None
+            to_config = seen.config is not None and config is None
+            if to_live or to_config:
+                host = self._host(connection)
+                _refuse(spec, seen, host)
+                domain.attachDeviceFlags(self._xml(spec, host), _flags(to_live, to_config))
+            where = libvirt_devices.plugged(
+                to_live or live is not None, to_config or config is not None
+            )
+            return libvirt_devices.wanted(spec, where)
+
+    def ensure_detached(self, ref: h.DeviceRef, *, force: bool = False) -> None:
+        """The VM does not have the device; see the Protocol."""
+        with self._locks.held(ref.vm_id):
+            with self._connection.using() as connection:
+                domain, seen = _find(connection, ref.vm_id)
+                if seen is not None:
+                    self._unplug(domain, seen, ref.attachment_id, force=force)
+            self._end_daemon(ref.attachment_id)
+            self._wrappers.ensure_absent(ref.attachment_id)
+
+    def inventory(self) -> Iterator[w.Mark]:
+        """Every device of ours, and daemons of ours that serve no VM."""
+        before = daemon.running(self._mounts)
+        with self._connection.using() as connection:
+            found = _all(connection)
+            table_now, after = table.read(), daemon.running(self._mounts)
+            plugged = [mark for each in found for mark in self._marks(each, after, table_now)]
+        yield from plugged
+        served = {mark.id for mark in plugged if mark.facts["plugged"] != "config"}
+        # Seen before and after: one that was starting or ending meanwhile is no leftover.
+        for attachment_id in (before.keys() & after.keys()) - served:
+            facts: dict[str, object] = {"pids": after[attachment_id]}
+            problem = "it serves no running VM"
+            yield w.Mark(kind="virtiofsd", id=attachment_id, facts=facts, broken=problem)
+
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """The number of changes so far, once it is not `seen`; see the Protocol."""
+        with self._connection.using():
+            pass  # events come by an open connection
+        return self._deaths.wait(seen, seconds)
+
+    def _daemon_pids(self) -> set[int]:
+        return {pid for pids in daemon.running(self._mounts).values() for pid in pids}
+
+    def _marks(
+        self,
+        found: tuple[Any, Seen],
+        daemons: dict[str, list[int]],
+        mounts: dict[str, table.Seen],
+    ) -> Iterator[w.Mark]:
+        domain, seen = found
+        for attachment_id in seen.attachments():
+            live, config = seen.halves(attachment_id)
+            half = live or config
+            assert half is not None  # noqa: S101  # one of the two has just named it
+            mount = mounts.get(half.source)
+            facts: dict[str, object] = {
+                "vm_id": seen.any.id,
+                "tag": half.tag,
+                "source": half.source,
+                "driver": half.driver,
+                "plugged": libvirt_devices.plugged(live is not None, config is not None),
+                "read_only": half.read_only or (mount is not None and mount.read_only),
+            }
+            dead = live is not None and live.driver == "virtiofs" and attachment_id not in daemons
+            # Looked at again: it may have been detached in this moment.
+            dead = dead and _is_live(domain, attachment_id)
+            problem = "its virtiofsd is dead; restart the VM" if dead else None
+            yield w.Mark(kind="device", id=attachment_id, facts=facts, broken=problem)
+
+    def _host(self, connection: Any) -> h.HostFacts:
+        return host_facts(connection, daemon.find(self._virtiofsd))
+
+    def _xml(self, spec: h.DeviceSpec, host: h.HostFacts) -> str:
+        ids = spec.ids or checks.default_ids(spec.driver)
+        if spec.driver == "9p" or host.virtiofsd is None:
+            return libvirt_xml.filesystem(spec, ids=ids, binary="", sandbox="")
+        options = daemon.options(
+            host.virtiofsd,
+            read_only=spec.read_only,
+            id_base=self._id_base if ids == "translated" else None,
+            cache=spec.cache,
+        )
+        binary = self._wrappers.ensure(spec.attachment_id, host.virtiofsd.path, options)
+        return libvirt_xml.filesystem(spec, ids=ids, binary=binary, sandbox=sandbox())
+
+    def _unplug(self, domain: Any, seen: Seen, attachment_id: str, *, force: bool) -> None:
+        """The device is neither in the configuration nor in the running VM. Transient when the VM
+        does not let go."""
+        lib, alias = binding.load(), marks.alias_of(attachment_id)
+        live, config = seen.halves(attachment_id)
+        if config is not None:
+            domain.detachDeviceAlias(alias, lib.VIR_DOMAIN_AFFECT_CONFIG)
+        if live is None:
+            return
+        problem = "it does not answer"
+        limit = time.monotonic() + (0 if live.driver == "9p" else self._detach_seconds)
+        noted = self._connection.changes.count
+        try:
+            domain.detachDeviceAlias(alias, lib.VIR_DOMAIN_AFFECT_LIVE)
+        except lib.libvirtError as error:
+            # 9p cannot leave at all; another may be leaving already, since a call that was killed.
+            problem = str(error)
+        while _is_live(domain, attachment_id):
+            if time.monotonic() < limit:
+                noted = self._connection.changes.wait(noted, until=limit, longest=0.5)
+            elif force:
+                with contextlib.suppress(lib.libvirtError):  # it has ended by itself
+                    domain.destroy()
+            else:
+                raise Transient(f"the VM has not released {live.tag}: {problem}")
+
+    def _end_daemon(self, attachment_id: str) -> None:
+        for pid in daemon.running(self._mounts).get(attachment_id, []):
+            process.end(pid, patience=DAEMON_SECONDS)
+
+
+def _all(connection: Any) -> list[tuple[Any, Seen]]:
+    pairs = [(domain, libvirt_guests.look(domain)) for domain in connection.listAllDomains()]
+    return [(domain, seen) for domain, seen in pairs if seen is not None]
+
+
+def _find(connection: Any, name_or_id: str) -> tuple[Any, Seen | None]:
+    domain = libvirt_guests.find(connection, name_or_id)
+    return domain, None if domain is None else libvirt_guests.look(domain)
+
+
+def _known(connection: Any, vm_id: str) -> tuple[Any, Seen]:
+    domain, seen = _find(connection, vm_id)
+    if seen is None:
+        raise NotFound(f"VM {vm_id} is not on this host")
+    return domain, seen
+
+
+def _is_live(domain: Any, attachment_id: str) -> bool:
+    seen = libvirt_guests.look(domain)
+    return seen is not None and seen.halves(attachment_id)[0] is not None
+
+
+def _refuse(spec: h.DeviceSpec, seen: Seen, host: h.HostFacts) -> None:
+    if seen.live is not None and spec.live:
+        checks.refuse(checks.hot(spec, libvirt_guests.facts(seen, now=True), host))
+    checks.refuse(checks.at_all(spec, libvirt_guests.facts(seen, now=False), host))
+
+
+def _flags(live: bool, config: bool) -> int:
+    lib = binding.load()
+    chosen = lib.VIR_DOMAIN_AFFECT_LIVE if live else 0
+    chosen |= lib.VIR_DOMAIN_AFFECT_CONFIG if config else 0
+    if not chosen:
+        raise DriverError("there is nowhere to attach the device")
+    return chosen

@@ -1,0 +1,73 @@
+"""A connection to libvirt that is made when needed and made again when it was lost."""
+
+import contextlib
+import threading
+from collections.abc import Generator
+from typing import Any
+
+from roadstead.drivers.hypervisor import binding
+from roadstead.drivers.hypervisor.changes import Changes
+from roadstead.model.errors import Conflict, DriverError, NotFound, Transient, Unsupported
+
+# Seconds between questions, and how many may stay unanswered, before libvirtd counts as dead.
+_KEEPALIVE = (5, 3)
+
+
+class Connection:
+    """libvirt at one URI. Every use turns libvirt's errors into ours."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.changes = Changes()
+        self._lock = threading.Lock()
+        self._open: Any = None
+
+    @contextlib.contextmanager
+    def using(self) -> Generator[Any]:
+        """libvirt's connection object. Transient while libvirt cannot be reached."""
+        lib = binding.load()
+        connection = None
+        try:
+            connection = self._connected(lib)
+            yield connection
+        except lib.libvirtError as error:
+            raise self._ours(lib, error, connection) from error
+
+    def _connected(self, lib: Any) -> Any:
+        with self._lock:
+            if self._open is not None and not self._open.isAlive():
+                self._drop(lib)
+            if self._open is None:
+                made = lib.open(self.uri)
+                with contextlib.suppress(lib.libvirtError):  # the embedded driver has no such thing
+                    made.setKeepAlive(*_KEEPALIVE)
+                self._watch(lib, made)
+                self._open = made
+            return self._open
+
+    def _watch(self, lib: Any, connection: Any) -> None:
+        for event in (
+            lib.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+            lib.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+            lib.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+        ):
+            connection.domainEventRegisterAny(None, event, self.changes.note, None)
+
+    def _drop(self, lib: Any) -> None:
+        with contextlib.suppress(lib.libvirtError):
+            self._open.close()
+        self._open = None
+
+    def _ours(self, lib: Any, error: Any, connection: Any) -> Exception:
+        if connection is None or not connection.isAlive():
+            return Transient(f"libvirt at {self.uri} cannot be reached: {error}")
+        code, text = error.get_error_code(), str(error)
+        if code == lib.VIR_ERR_NO_DOMAIN:
+            return NotFound(f"the VM is unknown to libvirt at {self.uri}")
+        if code in (lib.VIR_ERR_OPERATION_TIMEOUT, lib.VIR_ERR_OPERATION_ABORTED):
+            return Transient(f"libvirt is busy: {text}")
+        if code == lib.VIR_ERR_OPERATION_INVALID and "already exists" in text:
+            return Conflict(f"the VM has another filesystem with that tag: {text}")
+        if code == lib.VIR_ERR_CONFIG_UNSUPPORTED:
+            return Unsupported(text)
+        return DriverError(f"libvirt: {text}")

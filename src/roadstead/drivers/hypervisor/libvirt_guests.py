@@ -1,0 +1,87 @@
+"""VMs as libvirt describes them: how each runs, and how it will start next."""
+
+from typing import Any
+
+import msgspec
+
+from roadstead.drivers.hypervisor import binding, libvirt_xml
+from roadstead.drivers.hypervisor.libvirt_xml import Domain, Filesystem
+from roadstead.model import hosts as h
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One VM at one moment; at least one half is there."""
+
+    live: Domain | None  # None = it does not run
+    config: Domain | None  # None = it is transient
+
+    @property
+    def any(self) -> Domain:
+        """The half that tells name and project."""
+        found = self.config or self.live
+        assert found is not None  # noqa: S101  # look() sees to it
+        return found
+
+    @property
+    def now(self) -> Domain:
+        """The VM as it runs, or else as it will start."""
+        return self.live or self.any
+
+    def attachments(self) -> list[str]:
+        """Whose devices of ours the VM has, in either half."""
+        domains = [domain for domain in (self.live, self.config) if domain is not None]
+        names = dict.fromkeys(f.attachment_id for d in domains for f in d.filesystems)
+        return [name for name in names if name is not None]
+
+    def halves(self, attachment_id: str) -> tuple[Filesystem | None, Filesystem | None]:
+        """The attachment's device in the running VM, and in its configuration."""
+        live = self.live and self.live.find(attachment_id)
+        config = self.config and self.config.find(attachment_id)
+        return live, config
+
+
+def find(connection: Any, name_or_id: str) -> Any | None:
+    """The domain of that UUID or, if there is none, of that name."""
+    lib = binding.load()
+    for lookup in (connection.lookupByUUIDString, connection.lookupByName):
+        try:
+            return lookup(name_or_id)
+        except lib.libvirtError as error:
+            # A name is no UUID, which libvirt calls an invalid argument.
+            if error.get_error_code() not in (lib.VIR_ERR_NO_DOMAIN, lib.VIR_ERR_INVALID_ARG):
+                raise
+    return None
+
+
+def look(domain: Any) -> Seen | None:
+    """The VM; None when it vanished meanwhile."""
+    lib = binding.load()
+    try:
+        live = config = None
+        if domain.isPersistent():
+            config = libvirt_xml.parse(domain.XMLDesc(lib.VIR_DOMAIN_XML_INACTIVE))
+        if domain.isActive():
+            live = libvirt_xml.parse(domain.XMLDesc(0))
+    except lib.libvirtError as error:
+        if error.get_error_code() != lib.VIR_ERR_NO_DOMAIN:
+            raise
+        return None
+    return None if live is None and config is None else Seen(live=live, config=config)
+
+
+def facts(seen: Seen, *, now: bool) -> h.GuestFacts:
+    """The VM as it runs, or (not `now`) as it will be from its next start on."""
+    half = seen.now if now else seen.any
+    halves = [domain for domain in (seen.config, seen.live) if domain is not None]
+    return h.GuestFacts(
+        id=half.id,
+        name=half.name,
+        project_id=half.project_id,
+        running=seen.live is not None,
+        persistent=seen.config is not None,
+        shared_memory=half.shared_memory,
+        free_ports=half.free_ports,
+        machine=half.machine,
+        tags={f.tag: f.attachment_id for domain in halves for f in domain.filesystems},
+        os=half.os,
+    )

@@ -1,0 +1,207 @@
+"""Attachments and the compute host are made equal: at start, every minute, and whenever the
+hypervisor says that a VM changed.
+
+A VM that stops leaves its attachments `inactive`; one that starts has them `active`. What a reboot
+took away is made again while the VM is off. A daemon that died under a running VM cannot be
+replaced: the attachment is `broken` until the VM's next start. A VM that was undefined is detached.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from roadstead.model.attachments import Attachment
+from roadstead.model.errors import RoadsteadError, Transient
+from roadstead.model.hosts import DeviceRef, GuestFacts
+from roadstead.model.ids import new_id
+from roadstead.model.operations import Operation
+from roadstead.model.world import Mark
+from roadstead.ops.grants import Grants
+from roadstead.roads import hypervisor as road
+from roadstead.roads.hypervisor import Compute
+from roadstead.store import attachments as store
+from roadstead.store import drift, export_locations, operations
+from roadstead.store import shares as share_store
+from roadstead.store.attachments import AttachmentFilter
+from roadstead.store.db import Database, utcnow
+from roadstead.store.scope import everyone
+
+log = structlog.get_logger()
+
+# What to do about a dead daemon, for the user.
+BROKEN = (
+    "the filesystem daemon ended under the running VM: programs in the guest that use the mount "
+    "hang. Stop the VM and start it again; the share's data is not affected"
+)
+
+
+class ComputeSweep:
+    """`adopt(id)` has the engine run an operation."""
+
+    def __init__(
+        self, db: Database, compute: Compute, grants: Grants, adopt: Callable[[str], None]
+    ) -> None:
+        self._db, self._compute, self._grants, self._adopt = db, compute, grants, adopt
+
+    def run(self) -> int:
+        """How many differences were repaired or told."""
+        found = 0
+        # The world first: a row is written before its effect and removed after it.
+        devices = {m.id: m for m in self._compute.hypervisor.inventory() if m.kind == "device"}
+        mounts = list(self._compute.mounts.inventory())
+        guests = {g.id: g for g in self._compute.hypervisor.guests()}
+        with self._db.read() as tx:
+            rows = store.find_all(tx, everyone(), AttachmentFilter(host=self._compute.host))
+            busy = operations.live_resources(tx, self._compute.host)
+        for row in rows:
+            if row.id not in busy and not row.unplugged:
+                found += self._guarded(row, guests.get(row.vm_id), devices.get(row.id))
+        found += self._leftovers(rows, devices, mounts)
+        self._idle_grants(rows)
+        return found
+
+    def _guarded(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> int:
+        try:
+            return int(self._settle(row, guest, device))
+        except RoadsteadError as error:
+            log.warning("attachment not settled", attachment=row.id, error=str(error))
+            return 0
+
+    def _settle(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> bool:
+        """The row says what the VM has; what is missing is made while that is possible."""
+        if guest is None:
+            self._detach(row)
+            return True
+        if guest.running and device is not None and device.broken:
+            return self._becomes(row, "broken", BROKEN)
+        live = device is not None and device.facts.get("plugged") != "config"
+        if guest.running and live:
+            return self._becomes(row, "active")
+        if guest.running and row.state != "active":
+            # Cold, and waiting for the next start.
+            return self._becomes(row, "inactive")
+        repaired = self._make_again(row, device)
+        self._becomes(row, "inactive")
+        return repaired
+
+    def _make_again(self, row: Attachment, device: Mark | None) -> bool:
+        """Mount, bind and device are there for the next start (or now, where a running VM lost
+        its device)."""
+        with self._db.read() as tx:
+            share = share_store.get(tx, everyone(), row.share_id)
+            instance = share_store.find_instance(tx, share.instance_id) if share else None
+            paths = export_locations.of_shares(tx, [row.share_id]).get(row.share_id, [])
+        if instance is None:
+            return False
+        try:
+            self._grants.ensure(instance, row.access_level, row.project_id, row.user_id)
+        except Transient:
+            return False  # the next sweep finds the rule in force
+        with self._compute.share_lock(row.share_id):
+            mount = road.ensure_mounted(self._compute, row, instance, paths)
+        source = road.ensure_bound(self._compute, row, mount)
+        if device is not None and device.facts.get("plugged") != "live":
+            return False
+        plugged = road.ensure_plugged(self._compute, row, source)
+        self._report("missing", row.id, "its device was not in the VM", "plugged again")
+        if plugged.plugged != "config":
+            self._becomes(row, "active")
+        return True
+
+    def _becomes(self, row: Attachment, state: str, error: str | None = None) -> bool:
+        if row.state == state and row.error == error:
+            return False
+        log.info("attachment", attachment=row.id, was=row.state, state=state, vm=row.vm_name)
+        with self._db.write() as tx:
+            store.update(tx, row.id, state=state, error=error)
+        return state == "broken"
+
+    def _detach(self, row: Attachment) -> None:
+        """The VM is gone for good: what was for it goes too."""
+        with self._db.write() as tx:
+            share = share_store.get(tx, everyone(), row.share_id)
+            if share is None:
+                return
+            operation = Operation(
+                id=new_id(),
+                verb="attachment.detach",
+                resource_id=row.id,
+                project_id=row.project_id,
+                user_id=row.user_id,
+                host=self._compute.host,
+                state="todo",
+                payload={"instance_id": share.instance_id, "share_id": share.id},
+                created_at=utcnow(),
+            )
+            operations.insert(tx, operation)
+            store.update(tx, row.id, state="detaching")
+        self._report("missing", row.id, f"VM {row.vm_name} is no longer defined", "detached")
+        self._adopt(operation.id)
+
+    def _leftovers(
+        self, rows: list[Attachment], devices: dict[str, Mark], mounts: list[Mark]
+    ) -> int:
+        """What bears our mark and belongs to no row goes, device first."""
+        found = 0
+        known = {row.id for row in rows}
+        for mark in devices.values():
+            if mark.id not in known:
+                ref = DeviceRef(attachment_id=mark.id, vm_id=str(mark.facts.get("vm_id", "")))
+                found += self._remove(
+                    mark, lambda r=ref: self._compute.hypervisor.ensure_detached(r)
+                )
+        for mark in mounts:
+            if mark.kind == "bind" and mark.id not in known:
+                found += self._remove(
+                    mark, lambda i=mark.id: self._compute.mounts.ensure_unbound(i)
+                )
+        with self._db.read() as tx:
+            instances = share_store.instances_by_share(tx, {row.share_id for row in rows})
+        needed = {f"{instances.get(row.share_id)}/{row.access_level}" for row in rows}
+        for mark in mounts:
+            if mark.kind == "mount" and mark.id not in needed:
+                instance_id, _, level = mark.id.partition("/")
+                found += self._remove(
+                    mark,
+                    lambda i=instance_id, v=level: self._compute.mounts.ensure_unmounted(i, v),
+                )
+        return found
+
+    def _remove(self, mark: Mark, how: Callable[[], None]) -> int:
+        try:
+            how()
+        except RoadsteadError as error:
+            log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
+            return 0
+        self._report("leaked", mark.id, f"a {mark.kind} without an attachment", "removed")
+        return 1
+
+    def _idle_grants(self, rows: list[Attachment]) -> None:
+        """Grants that no attachment needs are given back."""
+        needed = {row.share_id for row in rows}
+        with self._db.read() as tx:
+            idle = [g for g in store.grants_on(tx, self._compute.host) if g.share_id not in needed]
+        for grant in idle:
+            with self._db.read() as tx:
+                share = share_store.get(tx, everyone(), grant.share_id)
+                instance = share_store.find_instance(tx, share.instance_id) if share else None
+            if share is None or instance is None:
+                continue
+            try:
+                self._grants.ensure_absent(instance, share.project_id, share.user_id)
+            except Transient:
+                continue  # under way
+
+    def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
+        log.warning("drift", kind=kind, what="attachment", id=resource_id, action=action)
+        with self._db.write() as tx:
+            drift.insert(
+                tx,
+                host=self._compute.host,
+                kind=kind,
+                resource_type="attachment",
+                resource_id=resource_id,
+                detail=detail,
+                action=action,
+                repaired=True,
+            )

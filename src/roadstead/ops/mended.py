@@ -1,0 +1,51 @@
+"""What a driver mends by itself is told all the same: look before, and compare afterwards."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from roadstead.model.errors import RoadsteadError
+from roadstead.model.world import Mark
+from roadstead.roads.backend import Backend
+
+# (kind, resource type, share instance, what was wrong, what was done)
+Finding = tuple[str, str, str, str, str]
+
+
+def ensure_all(backend: Backend) -> list[Mark]:
+    """Pool and export server are as they were left; which shares and exports were not.
+
+    Each driver is looked at right before it mends: what breaks in between is mended untold.
+    """
+    shares = _broken(backend.pool.inventory)
+    backend.pool.ensure_pool()
+    exports = _broken(lambda: backend.export.inventory(backend.place))
+    backend.export.ensure_server(backend.place)
+    return [m for m in (*shares, *exports) if m.kind in ("share", "export")]
+
+
+def _broken(look: Callable[[], Iterable[Mark]]) -> list[Mark]:
+    """What is broken; nothing of a driver that cannot look before it was mended."""
+    try:
+        return [mark for mark in look() if mark.broken is not None]
+    except RoadsteadError:
+        return []
+
+
+def mended(
+    before: Iterable[Mark],
+    disks: Mapping[tuple[str, str], Mark],
+    exports: Mapping[str, Mark],
+    ours: Collection[str],
+) -> list[Finding]:
+    """What was broken `before`, is one of `ours`, and is not broken any more."""
+    found: list[Finding] = []
+    for was in before:
+        now = exports.get(was.id) if was.kind == "export" else disks.get((was.kind, was.id))
+        if was.id not in ours or was.broken is None or now is None or now.broken is not None:
+            continue
+        if was.kind == "share":
+            found.append(("missing", "share", was.id, was.broken, "mounted again"))
+        elif was.facts.get("clients") != now.facts.get("clients"):
+            found.append(("differs", "access", was.id, was.broken, "applied again"))
+        else:
+            found.append(("missing", "export", was.id, was.broken, "exported again"))
+    return found

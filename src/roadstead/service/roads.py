@@ -1,0 +1,75 @@
+"""The way to a share, explained and probed. Only its owner is told: rules name other clients."""
+
+import msgspec
+
+from roadstead.model.errors import BadRequest, NotFound
+from roadstead.model.ids import new_id
+from roadstead.model.probes import Probe
+from roadstead.model.shares import Share
+from roadstead.model.states import VERBS
+from roadstead.roads.explain import Explanation, Facts, Hop, explain
+from roadstead.service.context import Caller, Service
+from roadstead.service.locks import HIDDEN, sees, shown
+from roadstead.service.shares import reach_own
+from roadstead.service.submit import submit
+from roadstead.store import access, export_locations, probes
+from roadstead.store.quotas import Usage, usage
+
+
+def explain_share(
+    service: Service, caller: Caller, share_id: str, client: str | None
+) -> tuple[Facts, Explanation, Usage]:
+    """What leads to the share, for this client if one is named, and the project's gigabytes.
+    BadRequest when the client is no address."""
+    with service.db.read() as tx:
+        share = reach_own(tx, caller, share_id)
+        facts = Facts(
+            share=share,
+            locations=export_locations.of_share(tx, share_id, admin=caller.is_admin),
+            rules=access.of_share(tx, caller.scope, share_id, access.RuleFilter()),
+            probe=probes.find(tx, caller.scope, share_id),
+        )
+        gigabytes = usage(tx, share.project_id, service.default_limits)["gigabytes"]
+    try:
+        found = explain(facts, client)
+    except ValueError as error:
+        raise BadRequest(f"client must be an IPv4 or IPv6 address, not {client!r}") from error
+    return facts, _as_seen_by(caller, facts, found), gigabytes
+
+
+def _without(hop: Hop, hidden: list[str]) -> Hop:
+    what = hop.what
+    for target in hidden:
+        what = what.replace(target, HIDDEN)
+    return msgspec.structs.replace(hop, what=what)
+
+
+def _as_seen_by(caller: Caller, facts: Facts, found: Explanation) -> Explanation:
+    """Without the targets of rules that are hidden from the caller."""
+    hidden = [rule.access_to for rule in facts.rules if not sees(caller, rule)]
+    hops = tuple(_without(hop, hidden) for hop in found.hops)
+    rule = None if found.rule is None else shown(caller, found.rule)
+    return msgspec.structs.replace(found, hops=hops, rule=rule)
+
+
+def start_probe(service: Service, caller: Caller, share_id: str) -> tuple[Share, str]:
+    """The agent is going to probe the share, as the operation of this id. BadRequest: it is not
+    served in its present status. Conflict: an operation on it is under way."""
+    operation_id = new_id()
+    with service.db.write() as tx:
+        share = reach_own(tx, caller, share_id)
+        if not share.host or share.status not in VERBS["share.probe"].start:
+            raise BadRequest(f"share {share_id} is {share.status}; there is nothing to probe")
+        host = submit(service, caller, tx, "share.probe", share, operation_id=operation_id)
+    service.engine.wake(host)
+    return share, operation_id
+
+
+def last_probe(service: Service, caller: Caller, share_id: str) -> Probe:
+    """What the last probe found. NotFound when the share was never probed."""
+    with service.db.read() as tx:
+        reach_own(tx, caller, share_id)
+        found = probes.find(tx, caller.scope, share_id)
+    if found is None:
+        raise NotFound(f"share {share_id} was never probed")
+    return found

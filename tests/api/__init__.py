@@ -1,0 +1,1 @@
+"""The unmodified openstackclient, manilaclient and openstacksdk against live servers."""

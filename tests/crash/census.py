@@ -1,0 +1,250 @@
+"""The world compared with the database, while nobody is at work.
+
+What lies in files, mounts, loop devices and processes is looked up here directly, not through the
+drivers' own eyes; what Ganesha serves, and to whom, is asked over D-Bus.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from roadstead.agent import make_backends
+from roadstead.config import Config
+from roadstead.drivers.pool import loop, mounts
+from roadstead.drivers.pool.image import ImagePool
+from roadstead.model.access import canonical_target
+from roadstead.model.ids import image_name, pseudo_path
+from roadstead.model.operations import LIVE
+from roadstead.model.states import ACCESS_PENDING, VERBS
+from roadstead.roads.backend import Backend
+from roadstead.store import tables as t
+from roadstead.store.db import Database, Tx
+
+# Its recipe took everything back, or never began.
+_NOTHING = frozenset(("error",))
+# The recipe stopped half-way: not served any more, its bytes still there.
+_BYTES_ONLY = frozenset(("error_deleting",))
+_IN_MOTION = frozenset(v.via for v in VERBS.values() if v.name.startswith("share.") and v.via)
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """One share as the database has it."""
+
+    share_id: str
+    instance_id: str
+    host: str
+    status: str
+    size_gib: int
+    reserved_gib: int
+    export_id: int
+    clients: dict[str, str]  # canonical target: level, of active rules
+    paths: tuple[str, ...]
+
+
+class Findings(msgspec.Struct, kw_only=True):
+    """What is not as it should be, in words."""
+
+    stuck: list[str] = []
+    leaked: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.stuck or self.leaked)
+
+
+class Census:
+    """Looks at one service's world; changes nothing in it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._db = Database(config.database_url)
+        self._backends = make_backends(config)
+
+    @property
+    def backend(self) -> Backend:
+        """The one backend of the services made here."""
+        (backend,) = self._backends.values()
+        return backend
+
+    def close(self) -> None:
+        self._db.close()
+
+    def live_operations(self) -> list[str]:
+        """`verb state: error` of each operation that has not ended."""
+        o = t.operations.c
+        query = sa.select(o.verb, o.state, o.error).where(o.state.in_(LIVE))
+        with self._db.read() as tx:
+            return [f"{verb} is {state}: {error}" for verb, state, error in tx.execute(query)]
+
+    def share(self, share_id: str) -> Known | None:
+        """The share's row; None when it is gone."""
+        return next((k for k in self.shares() if k.share_id == share_id), None)
+
+    def shares(self) -> list[Known]:
+        """Every share's row, with its rules and locations."""
+        with self._db.read() as tx:
+            return [_known(tx, row) for row in tx.execute(_SHARES).mappings()]
+
+    def operations_of(self, *resource_ids: str) -> int:
+        """How many operations these resources ever had."""
+        query = sa.select(sa.func.count()).where(t.operations.c.resource_id.in_(resource_ids))
+        with self._db.read() as tx:
+            return int(tx.execute(query).scalar_one())
+
+    def take(self, limits: Mapping[str, int]) -> Findings:
+        """Every difference; `limits` is the API's answer about the one project there is."""
+        shares = self.shares()
+        leaked = list(_quota(shares, limits))
+        for backend in self._backends.values():
+            mine = [k for k in shares if k.host == backend.pool_name]
+            leaked += self._pool(backend, mine)
+            leaked += self._exports(backend, mine)
+        return Findings(stuck=[*self.live_operations(), *self._unfinished(shares)], leaked=leaked)
+
+    def _unfinished(self, shares: Iterable[Known]) -> Iterator[str]:
+        for known in shares:
+            if known.status in _IN_MOTION:
+                yield f"share {known.share_id} is {known.status}"
+        query = sa.select(t.access_rules.c.id, t.access_rules.c.state)
+        with self._db.read() as tx:
+            for rule_id, state in tx.execute(query):
+                if state in ACCESS_PENDING:
+                    yield f"rule {rule_id} is {state}"
+
+    # --- the pool -----------------------------------------------------------------------------
+
+    def _pool(self, backend: Backend, shares: list[Known]) -> Iterator[str]:
+        assert isinstance(backend.pool, ImagePool)
+        layout = backend.pool.layout
+        kept = [k for k in shares if k.status not in _NOTHING]
+        whole = {k.instance_id for k in kept if k.status not in _BYTES_ONLY}
+        half = {k.instance_id for k in kept if k.status in _BYTES_ONLY}
+        images = {layout.share(k.instance_id): k.size_gib << 30 for k in kept}
+        yield from _differ("image", os.listdir(layout.images), [path.name for path in images])
+        for path, size in images.items():
+            if path.exists() and path.stat().st_size != size:
+                yield f"image {path.name} has {path.stat().st_size} bytes, not {size}"
+        yield from _differ("trash", os.listdir(layout.trash), ())
+        yield from _differ("in the pool", os.listdir(layout.pool), ("img", "trash"))
+        own = [p.name for p in (layout.backing, layout.pool, layout.mounts)]
+        yield from _differ("beside the pool", os.listdir(layout.directory), own, may=own[:1])
+        yield from _differ("mount point", os.listdir(layout.mounts), whole, may=half)
+        frame = [str(p) for p in (layout.directory, layout.pool, layout.mounts)]
+        points = {str(layout.point(id_)) for id_ in whole}
+        optional = [*frame, *(str(layout.point(id_)) for id_ in half)]
+        state = self._config.state_directory
+        yield from _differ("mount", _mounts_below(state), points, may=optional)
+        files = [str(layout.share(id_)) for id_ in whole]
+        optional = [str(layout.backing), *(str(layout.share(id_)) for id_ in half)]
+        behind = [f for f in loop.in_use().values() if f.startswith(f"{state}/")]
+        yield from _differ("loop device", behind, files, may=optional)
+        sources = {m.source for p in points for m in mounts.table().get(p, [])}
+        if len(sources) != len(points):
+            yield f"{len(points)} mounts have {len(sources)} devices"
+
+    # --- the exports --------------------------------------------------------------------------
+
+    def _exports(self, backend: Backend, shares: list[Known]) -> Iterator[str]:
+        served = {k.instance_id: k for k in shares if k.status not in _NOTHING | _BYTES_ONLY}
+        options = self._config.backends[backend.name].export_options
+        directory = Path(options["state_directory"], backend.place.id, "exports.d")
+        files = os.listdir(directory) if directory.exists() else []
+        wanted = [f"{k.export_id}.conf" for k in served.values()]
+        yield from _differ("export file", files, wanted)
+        marks = list(backend.export.inventory(backend.place))
+        yield from _differ("export", [m.id for m in marks], served)
+        for mark in marks:
+            if mark.broken is not None:
+                yield f"export {mark.id}: {mark.broken}"
+            known = served.get(mark.id)
+            if known is not None:
+                yield from _export(known, mark.facts)
+        for known in shares:
+            paths = len(backend.place.addresses) if known.instance_id in served else 0
+            mine = [p for p in known.paths if p.endswith(f":{pseudo_path(known.instance_id)}")]
+            if known.status not in _BYTES_ONLY and not len(known.paths) == len(mine) == paths:
+                yield f"share {known.share_id} has locations {known.paths}"
+        programs = Counter(_programs_of(self._config.state_directory))
+        for name in ("ganesha.nfsd", "dbus-daemon"):
+            if programs[name] != 1:
+                yield f"{programs[name]} processes {name}"
+
+
+def _export(known: Known, facts: Mapping[str, object]) -> Iterator[str]:
+    if facts["export_id"] != known.export_id:
+        yield f"export {known.instance_id} has number {facts['export_id']}, not {known.export_id}"
+    clients = facts["clients"]
+    assert isinstance(clients, dict)
+    found = {canonical_target("ip", to): level for to, level in clients.items()}
+    if found != known.clients:
+        yield f"export {known.instance_id} admits {found}, not {known.clients}"
+
+
+def _differ(
+    what: str, found: Iterable[str], wanted: Iterable[str], *, may: Iterable[str] = ()
+) -> Iterator[str]:
+    """Each thing is there as often as wanted; one of `may` at most once."""
+    have, want, optional = Counter(list(found)), Counter(list(wanted)), set(may)
+    for name, count in (have - want).items():
+        if name not in optional or have[name] > 1:
+            yield f"{what} {name} is there {count}x too often"
+    for name in (want - have).keys() - optional:
+        yield f"{what} {name} is missing"
+
+
+def _quota(shares: Iterable[Known], limits: Mapping[str, int]) -> Iterator[str]:
+    shares = list(shares)
+    wanted = {
+        "totalSharesUsed": len(shares),
+        "totalShareGigabytesUsed": sum(k.size_gib for k in shares),
+    }
+    for name, number in wanted.items():
+        if limits[name] != number:
+            yield f"quota: {name} is {limits[name]}, not {number}"
+    for known in shares:
+        if known.reserved_gib != known.size_gib:
+            yield f"share {known.share_id} of {known.size_gib} GiB reserves {known.reserved_gib}"
+
+
+def _mounts_below(directory: str) -> list[str]:
+    table = mounts.table()
+    return [m.point for group in table.values() for m in group if f"{directory}/" in m.point]
+
+
+def _programs_of(directory: str) -> Iterator[str]:
+    """Names of the programs with a file of the directory in their command line."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # it has ended
+            continue
+        if any(f"{directory}/" in word for word in words):
+            yield os.path.basename(words[0])
+
+
+_SHARES = sa.select(
+    t.shares.c.id, t.shares.c.instance_id, t.shares.c.size_gib, t.shares.c.reserved_gib,
+    t.share_instances.c.host, t.share_instances.c.status, t.share_instances.c.export_id,
+).join_from(t.shares, t.share_instances)  # fmt: skip
+
+
+def _known(tx: Tx, row: Mapping[Any, Any]) -> Known:
+    r, location = t.access_rules.c, t.export_locations.c
+    rules = sa.select(r.target, r.access_level).where(r.share_id == row["id"], r.state == "active")
+    paths = sa.select(location.path).where(location.instance_id == row["instance_id"])
+    return Known(
+        share_id=row["id"],
+        **{k: row[k] for k in "instance_id host status size_gib reserved_gib export_id".split()},
+        clients={rule.target: rule.access_level for rule in tx.execute(rules)},
+        paths=tuple(tx.execute(paths).scalars()),
+    )
+
+
+def image_of(known: Known, backend: Backend) -> Path:
+    """The file that holds the share's bytes."""
+    assert isinstance(backend.pool, ImagePool)
+    return backend.pool.layout.images / image_name(known.instance_id)

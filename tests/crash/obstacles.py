@@ -1,0 +1,111 @@
+"""What makes an operation fail for good, in the real world, and lets its undo succeed.
+
+Each is a context: the obstacle is there between enter and exit, and may be gone before (with the
+agent that was killed).
+"""
+
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Generator
+
+from roadstead.drivers.export import ganesha_conf as conf
+from roadstead.drivers.export.ganesha import GaneshaExport
+from roadstead.drivers.pool.image import ImagePool
+from roadstead.model.ids import new_id
+from tests.crash.census import image_of
+from tests.crash.scenario import Stage, Subject
+
+GIB = 1 << 30
+_IMPOSTOR = 60000
+
+
+@contextlib.contextmanager
+def no_file_above_two_gib(stage: Stage, _subject: Subject) -> Generator[None]:
+    """The agent cannot make a file larger than 2 GiB: as on a file system that has such a limit."""
+    pid = stage.agent_pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (2 * GIB, 2 * GIB))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def next_export_number_taken(stage: Stage, _subject: Subject) -> Generator[None]:
+    """The number that the next share's export gets is stored for another share's."""
+    number = 1 + max((k.export_id for k in stage.census.shares()), default=0)
+    other = conf.StoredExport(export_id=number, instance_id=new_id(), path="/nowhere")
+    server = _server(stage)
+    server.files.write(other)
+    try:
+        yield
+    finally:
+        if server.files.find(number) == other:  # else the sweep has removed it
+            server.files.remove(number)
+
+
+@contextlib.contextmanager
+def data_does_not_fit(stage: Stage, subject: Subject) -> Generator[None]:
+    """The share holds more than 1 GiB."""
+    path = _pool(stage).layout.point(subject.known(stage).instance_id) / "data"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, GIB + (256 << 20))
+    yield
+
+
+@contextlib.contextmanager
+def image_cannot_be_moved(stage: Stage, subject: Subject) -> Generator[None]:
+    """The share's image is immutable (chattr(1))."""
+    image = image_of(subject.known(stage), stage.census.backend)
+    subprocess.run(["chattr", "+i", str(image)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", str(image)], check=True)
+
+
+@contextlib.contextmanager
+def export_file_cannot_be_replaced(stage: Stage, subject: Subject) -> Generator[None]:
+    """The file with the share's export is a mount point, which nothing can be renamed to."""
+    file = str(_server(stage).files.path(subject.known(stage).export_id))
+    subprocess.run(["mount", "--bind", file, file], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", file], check=True)
+
+
+@contextlib.contextmanager
+def server_refuses_export(stage: Stage, subject: Subject) -> Generator[None]:
+    """Ganesha refuses whatever is said about the share's export: it serves the share under
+    another number. The next agent puts that right when it starts."""
+    known, server = subject.known(stage), _server(stage)
+    wrong = conf.StoredExport(
+        export_id=_IMPOSTOR,
+        instance_id=known.instance_id,
+        path=str(_pool(stage).layout.point(known.instance_id)),
+    )
+    file = stage.state / "impostor.conf"
+    file.write_text(conf.export_text(wrong))
+    with server.lock:
+        server.bus.remove_export(known.export_id)
+        server.bus.add_export(file, _IMPOSTOR)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def _pool(stage: Stage) -> ImagePool:
+    pool = stage.census.backend.pool
+    assert isinstance(pool, ImagePool)
+    return pool
+
+
+def _server(stage: Stage):
+    backend = stage.census.backend
+    assert isinstance(backend.export, GaneshaExport)
+    return backend.export._server(backend.place)

@@ -1,0 +1,101 @@
+"""What one operation is asked to do, and how everything must be when it has ended."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from roadstead.ops.recipes import RECIPES
+from tests.crash.census import Census, Known
+from tests.live.api import Api
+
+FORWARD = ("before", "effect", "journal")
+UNDO = ("undo-before", "undo-effect", "undo-journal")
+
+
+class Stage(Protocol):
+    """The live service as scenarios use it."""
+
+    @property
+    def api(self) -> Api: ...
+    @property
+    def admin(self) -> Api: ...
+    @property
+    def census(self) -> Census: ...
+    @property
+    def state(self) -> Path: ...
+    @property
+    def agent_pid(self) -> int: ...
+
+
+class Subject(msgspec.Struct, kw_only=True):
+    """The share and the rule that a scenario works on."""
+
+    share_id: str = ""
+    rule_id: str = ""
+
+    def known(self, stage: Stage) -> Known:
+        """Its row."""
+        known = stage.census.share(self.share_id)
+        assert known is not None, f"share {self.share_id} is gone"
+        return known
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API must say at last. `status` None: the share is gone."""
+
+    status: str | None = "available"
+    size: int = 2
+    rules: dict[str, tuple[str, str]] = {}  # target: (level, state)
+
+    def differences(self, stage: Stage, subject: Subject) -> Iterator[str]:
+        """What it says instead, in words."""
+        path = f"/shares/{subject.share_id}"
+        answer = stage.api.send("GET", path)
+        if self.status is None:
+            if answer.status_code != 404:
+                yield f"{path} is still there: {answer.json()['share']['status']}"
+            return
+        if answer.status_code != 200:
+            yield f"{path}: {answer.status_code}"
+            return
+        share = answer.json()["share"]
+        if (share["status"], share["size"]) != (self.status, self.size):
+            yield f"share: {share['status']} {share['size']}, not {self.status} {self.size}"
+        rules = {
+            r["access_to"]: (r["access_level"], r["state"])
+            for r in stage.api.rules(subject.share_id)
+        }
+        if rules != self.rules:
+            yield f"rules: {rules}, not {self.rules}"
+
+
+Obstacle = Callable[[Stage, Subject], AbstractContextManager[None]]
+
+
+def _none(_stage: Stage, _subject: Subject) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """`prepare` leaves everything ready; `act` is the one request. With `fails_at` the obstacle
+    makes that step fail for good, and the kills are on the way back from there."""
+
+    verb: str
+    prepare: Callable[[Stage, Subject], Any]
+    act: Callable[[Stage, Subject], Any]
+    end: End
+    fails_at: str | None = None
+    obstacle: Obstacle = _none
+    failures_before: int = 0  # operations that failed in `prepare`
+
+    def points(self) -> Iterator[tuple[str, str]]:
+        """(step, phase) of every place where this scenario can be killed."""
+        steps = [step.name for step in RECIPES[self.verb].steps]
+        if self.fails_at is None:
+            yield from ((step, phase) for step in steps for phase in FORWARD)
+        else:
+            back = steps[: steps.index(self.fails_at) + 1]
+            yield from ((step, phase) for step in reversed(back) for phase in UNDO)

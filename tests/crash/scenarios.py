@@ -1,0 +1,141 @@
+"""One scenario that succeeds, and those that fail, for every verb there is.
+
+A new verb needs its own here: `uncovered` names each kill point that no scenario reaches.
+"""
+
+from roadstead.ops.recipes import RECIPES
+from tests.crash import obstacles
+from tests.crash.scenario import FORWARD, UNDO, End, Scenario, Stage, Subject
+
+ADDRESS = "10.9.8.7"
+# Ganesha's parser cannot read it; the rule goes to error, with a message.
+BEYOND_GANESHA = "fd00:9:8:7::/110"
+
+
+def _nothing(_stage: Stage, _subject: Subject) -> None: ...
+
+
+def _share(stage: Stage, subject: Subject) -> None:
+    subject.share_id = stage.api.create_share(2)["id"]
+
+
+def _admitted_share(stage: Stage, subject: Subject) -> None:
+    _share(stage, subject)
+    subject.rule_id = stage.api.allow(subject.share_id, ADDRESS)["id"]
+
+
+def _share_with_bad_rule(stage: Stage, subject: Subject) -> None:
+    _share(stage, subject)
+    subject.rule_id = stage.api.allow(subject.share_id, BEYOND_GANESHA, wait=False)["id"]
+    stage.api.wait_rule(subject.rule_id, ("error",))
+
+
+def _create(size: int = 2):
+    def act(stage: Stage, subject: Subject) -> None:
+        subject.share_id = stage.api.create_share(size, wait=False)["id"]
+
+    return act
+
+
+def _delete(stage: Stage, subject: Subject) -> None:
+    stage.api.delete_share(subject.share_id, wait=False)
+
+
+def _extend(stage: Stage, subject: Subject) -> None:
+    stage.api.act(subject.share_id, "extend", {"new_size": 3})
+
+
+def _shrink(stage: Stage, subject: Subject) -> None:
+    stage.api.act(subject.share_id, "shrink", {"new_size": 1})
+
+
+def _allow(to: str):
+    def act(stage: Stage, subject: Subject) -> None:
+        subject.rule_id = stage.api.allow(subject.share_id, to, wait=False)["id"]
+
+    return act
+
+
+def _read_only(stage: Stage, subject: Subject) -> None:
+    body = {"update_access": {"access_level": "ro"}}
+    stage.api.call("PUT", f"/share-access-rules/{subject.rule_id}", body)
+
+
+def _deny(stage: Stage, subject: Subject) -> None:
+    stage.api.deny(subject.share_id, subject.rule_id, wait=False)
+
+
+def _probe(stage: Stage, subject: Subject) -> None:
+    url = f"{stage.api.url}/roadstead/v1/shares/{subject.share_id}/probe"
+    stage.api.session.post(url, timeout=60).raise_for_status()
+
+
+SCENARIOS = (
+    Scenario(verb="share.create", prepare=_nothing, act=_create(), end=End()),
+    Scenario(
+        verb="share.create", prepare=_nothing, act=_create(3), end=End(status="error", size=3),
+        fails_at="pool", obstacle=obstacles.no_file_above_two_gib,
+    ),
+    Scenario(
+        verb="share.create", prepare=_nothing, act=_create(), end=End(status="error"),
+        fails_at="export", obstacle=obstacles.next_export_number_taken,
+    ),
+    Scenario(verb="share.delete", prepare=_admitted_share, act=_delete, end=End(status=None)),
+    Scenario(
+        verb="share.delete", prepare=_share, act=_delete, end=End(status="error_deleting"),
+        fails_at="pool", obstacle=obstacles.image_cannot_be_moved,
+    ),
+    Scenario(verb="share.extend", prepare=_share, act=_extend, end=End(size=3)),
+    Scenario(
+        verb="share.extend", prepare=_share, act=_extend, end=End(status="extending_error"),
+        fails_at="size", obstacle=obstacles.no_file_above_two_gib,
+    ),
+    Scenario(verb="share.shrink", prepare=_share, act=_shrink, end=End(size=1)),
+    Scenario(
+        verb="share.shrink", prepare=_share, act=_shrink, end=End(),
+        fails_at="size", obstacle=obstacles.data_does_not_fit,
+    ),
+    Scenario(
+        verb="share.probe", prepare=_admitted_share, act=_probe,
+        end=End(rules={ADDRESS: ("rw", "active")}),
+    ),
+    Scenario(
+        verb="share.probe", prepare=_admitted_share, act=_probe,
+        end=End(rules={ADDRESS: ("rw", "active")}),
+        fails_at="probe", obstacle=obstacles.export_file_cannot_be_replaced,
+    ),
+    Scenario(
+        verb="access.apply", prepare=_share, act=_allow(ADDRESS),
+        end=End(rules={ADDRESS: ("rw", "active")}),
+    ),
+    Scenario(
+        verb="access.apply", prepare=_share, act=_allow(BEYOND_GANESHA),
+        end=End(rules={BEYOND_GANESHA: ("rw", "error")}), fails_at="access",
+    ),
+    Scenario(
+        verb="access.update", prepare=_admitted_share, act=_read_only,
+        end=End(rules={ADDRESS: ("ro", "active")}),
+    ),
+    Scenario(
+        verb="access.update", prepare=_share_with_bad_rule, act=_read_only,
+        end=End(rules={BEYOND_GANESHA: ("ro", "error")}), fails_at="access", failures_before=1,
+    ),
+    Scenario(verb="access.deny", prepare=_admitted_share, act=_deny, end=End()),
+    Scenario(
+        verb="access.deny", prepare=_admitted_share, act=_deny,
+        end=End(rules={ADDRESS: ("rw", "error")}),
+        fails_at="access", obstacle=obstacles.server_refuses_export,
+    ),
+)  # fmt: skip
+
+
+def uncovered() -> list[str]:
+    """`verb:step:phase` of every kill point that no scenario reaches."""
+    reached = {(s.verb, *point) for s in SCENARIOS for point in s.points()}
+    return [
+        f"{verb}:{step.name}:{phase}"
+        for verb, recipe in RECIPES.items()
+        for step in recipe.steps
+        for phase in (*FORWARD, *UNDO)
+        if (verb, step.name, phase) not in reached
+    ]

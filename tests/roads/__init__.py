@@ -1,0 +1,1 @@
+"""The roads, from the HTTP API to the kernel in a VM."""
