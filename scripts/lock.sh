@@ -15,7 +15,7 @@ with_key() { # with_key FILE: the lock from stdin, under a line that says what i
 }
 
 "$UV" lock --quiet "$@"
-"$UV" export --quiet --frozen --all-extras --no-extra libvirt --no-annotate --no-header | with_key scripts/locks/dev.txt
+"$UV" export --quiet --frozen --all-extras --no-annotate --no-header | with_key scripts/locks/dev.txt
 
 kept=$SETUP/keystone.lock # compile keeps the versions it finds in its output file
 cp scripts/locks/keystone.txt "$kept" 2>/dev/null || true

@@ -21,9 +21,10 @@ from collections.abc import Callable, Generator
 import structlog
 
 from roadstead import config as configuration
+from roadstead.compute import ComputeAgent, make_compute
 from roadstead.config import Config
 from roadstead.drivers import registry
-from roadstead.engine.dbos import DbosWorker
+from roadstead.engine.dbos import DbosEngine, DbosWorker
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
@@ -83,11 +84,13 @@ class Agent:
         self._worker = DbosWorker(
             config.database_url, config.host, config.run_directory, wake_gid=_gid(config.api.user)
         )
+        self._compute = self._make_compute()
         self._runner = Runner(
             self._db,
             self._backends,
             retry=self._worker.retry,
             give_up_after=datetime.timedelta(seconds=config.grant_timeout_seconds),
+            openers={} if self._compute is None else {"attachment": self._compute.opener},
         )
         self._sweep = Sweep(
             self._db,
@@ -100,6 +103,13 @@ class Agent:
         self._sweeping = threading.Lock()
         self._stop = threading.Event()
 
+    def _make_compute(self) -> ComputeAgent | None:
+        compute = make_compute(self._config, self._backends)
+        if compute is None:
+            return None
+        engine = DbosEngine(self._config.database_url, self._config.run_directory)
+        return ComputeAgent(self._db, compute, engine, self._worker.adopt)
+
     def stop(self) -> None:
         self._stop.set()
 
@@ -109,6 +119,8 @@ class Agent:
         self._worker.start(self._runner.run, lambda: self._do("ensure", self._ensure))
         self._do("sweep", lambda: self._run_sweep(at_start=True))
         self._do("report", self._report)
+        if self._compute is not None:
+            self._do("compute", self._compute.start)
         with open(os.path.join(self._config.run_directory, "agent.ready"), "w") as ready:
             ready.write(str(os.getpid()))
         log.info("agent ready", host=self._config.host, backends=sorted(self._backends))
@@ -122,6 +134,8 @@ class Agent:
                 self._do("tidy", self._tidy)
             self._do("ensure", self._ensure)
             self._do("report", self._report)
+        if self._compute is not None:
+            self._compute.stop()
         self._worker.stop()
         self._db.close()
         log.info("agent stopped")

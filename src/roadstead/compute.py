@@ -8,7 +8,6 @@ import structlog
 
 from roadstead.config import Config, primary_address
 from roadstead.drivers import registry
-from roadstead.drivers.compute.local import LocalMounts
 from roadstead.engine.base import Engine
 from roadstead.ops.attachments import opener
 from roadstead.ops.compute_report import report
@@ -30,12 +29,16 @@ def make_compute(config: Config, backends: Mapping[str, Backend]) -> Compute | N
     section = config.compute
     if not section.hypervisor:
         return None
-    mounts = section.mounts or f"{config.state_directory}/compute"
+    # Not with the state: after a reboot an empty directory would be handed to VMs that start
+    # before us; here it is missing, and they do not start.
+    mounts = section.mounts or f"{config.run_directory}/compute"
     options = dict(section.hypervisor_options)
     if section.hypervisor == "libvirt":
         options.setdefault("mounts", mounts)
         options.setdefault("directory", f"{config.state_directory}/hypervisor")
-    host_mounts = LocalMounts(directory=mounts)
+    host_mounts = registry.make_host_mounts(
+        section.mounts_driver, **{"directory": mounts, **section.mounts_options}
+    )
     client = section.nfs_client
     if client == "auto":
         client = host_mounts.capabilities().nfs_client or "none"

@@ -101,7 +101,11 @@ class ComputeConfig(Section, frozen=True):
     storage_address: Annotated[
         str, _doc("What export servers see of this host; '' = its primary address")
     ] = ""
-    mounts: Annotated[str, _doc("Where shares are mounted; '' = <state_directory>/compute")] = ""
+    mounts: Annotated[str, _doc("Where shares are mounted; '' = <run_directory>/compute")] = ""
+    mounts_driver: Annotated[str, _doc("Driver for these mounts")] = "local"
+    mounts_options: Annotated[
+        dict[str, Any], _doc("For that driver; local: nfs_options, fuse_options, qemu_group")
+    ] = {}
     nfs_client: Annotated[
         Literal["auto", "kernel", "fuse", "none"], _doc("How shares of other hosts are mounted")
     ] = "auto"

@@ -3,16 +3,20 @@
 import os
 
 from roadstead.agent import make_backends, only_one
+from roadstead.compute import make_compute
 from roadstead.config import Config
 
 
 def take_down(config: Config) -> None:
     """No export server runs and no pool is mounted. ConfigError while the agent runs; InUse when
-    somebody has a share open (then the exports are stopped, and its pool stays mounted)."""
+    somebody has a share open (then the exports are stopped, and its pool stays mounted), or a running VM has it attached."""
     os.makedirs(config.run_directory, exist_ok=True)
     with only_one(config):
-        backends = make_backends(config).values()
-        for backend in backends:
+        backends = make_backends(config)
+        compute = make_compute(config, backends)
+        if compute is not None:
+            compute.mounts.ensure_all_unmounted()
+        for backend in backends.values():
             backend.export.stop_all()
-        for backend in backends:
+        for backend in backends.values():
             backend.pool.ensure_unmounted()

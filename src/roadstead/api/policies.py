@@ -71,6 +71,12 @@ ROADSTEAD = {
     **_rules(ADMIN, "roadstead:drift", "index"),
     **_rules(READER, "roadstead:share", "explain get_probe"),
     **_rules(MEMBER, "roadstead:share", "probe"),
+    **_rules(READER, "roadstead:attachment", "get"),
+    **_rules(MEMBER, "roadstead:attachment", "create delete"),
+    **_rules(ADMIN, "roadstead:attachment", "list_all_projects"),
+    **_rules(READER, "roadstead:vm", "index"),
+    # Names of hosts are not for tenants.
+    **_rules(ADMIN, "roadstead:vm", "hosts"),
 }
 
 RULES: dict[str, str] = {

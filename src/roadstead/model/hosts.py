@@ -72,7 +72,9 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     cache: str = "never"
     ids: str | None = None  # of ID_MODES; None = passthrough for virtiofs, mapped for 9p
-    enforce_locks: bool = False  # between guests, where the daemon can
+    # Between guests, where the daemon can. QEMU's virtiofsd then refuses every lock that would
+    # wait (EOPNOTSUPP), held or not: for programs that only ever try.
+    enforce_locks: bool = False
     live: bool = True  # into the running VM, too; False = at its next start
 
 

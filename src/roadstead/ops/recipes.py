@@ -1,6 +1,6 @@
 """Every recipe by its verb."""
 
-from roadstead.ops import access, probe, shares
+from roadstead.ops import access, attachments, probe, shares
 from roadstead.ops.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
@@ -14,5 +14,7 @@ RECIPES: dict[str, Recipe] = {
         access.APPLY,
         access.UPDATE,
         access.DENY,
+        attachments.ATTACH,
+        attachments.DETACH,
     )
 }

@@ -8,7 +8,10 @@ from roadstead.api.policies import RULES
 from roadstead.api.route import V2, Route
 from roadstead.api.routes import ROUTES as ROUTES_V2
 from roadstead.api.routes_v1 import ROUTES_V1
+from roadstead.model.attachments import Attachment, Vm
 from roadstead.model.ids import new_id
+from roadstead.store import attachments, vms
+from roadstead.store.db import utcnow
 from tests.factories import World
 from tests.unit.api.client import OWNER, Client, key_of
 
@@ -25,7 +28,15 @@ BODIES: dict[str, Any] = {
     "access_list": None,
 }
 # Variables of a path that name something of one project.
-OWNED = {"share_id", "access_id", "instance_id", "location_id", "message_id", "operation_id"}
+OWNED = {
+    "share_id",
+    "access_id",
+    "instance_id",
+    "location_id",
+    "message_id",
+    "operation_id",
+    "attachment_id",
+}
 ADMIN_RULES = {name for name, rule in RULES.items() if rule == "rule:admin"}
 
 
@@ -48,7 +59,38 @@ def _body(route: Route, values: dict[str, str]) -> Any:
         return {"update_access": {"access_level": "ro"}}
     if route.path == "/shares/{share_id}":
         return {"share": {"display_name": "stolen"}}
+    if route.path == "/attachments":
+        return {"attachment": {"share_id": values["share_id"], "vm": values["vm"]}}
     return {} if route.body else None
+
+
+def _attached(member: Client, world: World) -> dict[str, str]:
+    """A VM of the owner's that has another of its shares."""
+    share, vm = member.share(name="attached"), new_id()
+    now = utcnow()
+    with world.db.write() as tx:
+        vms.report(
+            tx,
+            "node1",
+            {"drivers": ["virtiofs", "9p"]},
+            [Vm(id=vm, host="node1", name="web", project_id=OWNER, running=False, updated_at=now)],
+        )
+        attachment = Attachment(
+            id=new_id(),
+            project_id=OWNER,
+            user_id="somebody",
+            share_id=share["id"],
+            vm_id=vm,
+            vm_name="web",
+            host="node1",
+            tag=share["id"],
+            access_level="rw",
+            driver="virtiofs",
+            state="inactive",
+            created_at=now,
+        )
+        attachments.insert(tx, attachment)
+    return {"attachment_id": attachment.id, "vm": vm}
 
 
 @pytest.fixture
@@ -74,6 +116,7 @@ def values(member: Client, admin: Client, world: World) -> dict[str, str]:
         "instance_id": instance["id"],
         "message_id": found[0]["id"],
         "operation_id": ran[0]["id"],
+        **_attached(member, world),
         "type_id": share["share_type"],
         "project_id": OWNER,
         "class_name": "default",

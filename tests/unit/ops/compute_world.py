@@ -10,7 +10,6 @@ from roadstead.ops import attachments as recipes
 from roadstead.ops.compute_report import report
 from roadstead.ops.compute_sweep import ComputeSweep
 from roadstead.ops.grants import Grants
-from roadstead.ops.recipes import RECIPES
 from roadstead.ops.runner import Runner
 from roadstead.roads.hypervisor import Compute
 from roadstead.service import attachments
@@ -28,8 +27,21 @@ class ComputeWorld(msgspec.Struct, kw_only=True):
     hypervisor: MemoryHypervisor
     mounts: MemoryMounts
     compute: Compute
+    grants: Grants
     sweep: ComputeSweep
     runner: Runner
+
+    def renewed_runner(self) -> Runner:
+        """As after a start of the agent; the engine calls it from now on."""
+        world = self.world
+        runner = Runner(
+            world.db,
+            world.backends,
+            retry=lambda operation_id, seconds: world.retries.append((operation_id, seconds)),
+            openers={"attachment": recipes.opener(world.db, self.compute, self.grants)},
+        )
+        world.engine.start(runner.run, lambda: None)
+        return runner
 
     def report(self) -> None:
         report(self.world.db, self.compute)
@@ -83,24 +95,14 @@ def make_compute_world(url: str, *, local: bool = True, **settings: Any) -> Comp
         local_mounts=local,
     )
     grants = Grants(world.db, compute, world.engine)
-    runner = Runner(
-        world.db,
-        world.backends,
-        retry=lambda operation_id, seconds: world.retries.append((operation_id, seconds)),
-        recipes={
-            **RECIPES,
-            "attachment.attach": recipes.ATTACH,
-            "attachment.detach": recipes.DETACH,
-        },
-        openers={"attachment": recipes.opener(world.db, compute, grants)},
-    )
-    world.engine.start(runner.run, lambda: None)
-    sweep = ComputeSweep(world.db, compute, grants, world.engine.adopt)
-    return ComputeWorld(
+    made = ComputeWorld(
         world=world,
         hypervisor=hypervisor,
         mounts=mounts,
         compute=compute,
-        sweep=sweep,
-        runner=runner,
+        grants=grants,
+        sweep=ComputeSweep(world.db, compute, grants, world.engine.adopt),
+        runner=world.runner,
     )
+    made.runner = made.renewed_runner()
+    return made

@@ -1,5 +1,6 @@
 """Mounts of this mount namespace with their options: /proc/self/mountinfo, proc(5)."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -24,13 +25,28 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return "ro" in self.options
 
 
+def lines(process: int | str = "self") -> list[Seen]:
+    """Every mount as the process sees it, a later one over an earlier one at the same point.
+    OSError when the process is gone."""
+    text = Path(f"/proc/{process}/mountinfo").read_bytes()
+    return [_parsed(line.decode(errors="surrogateescape")) for line in text.splitlines()]
+
+
 def read() -> dict[str, Seen]:
     """Every mount point's uppermost mount."""
-    found: dict[str, Seen] = {}
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        seen = _parsed(line.decode(errors="surrogateescape"))
-        found[seen.point] = seen  # later lines lie over earlier ones
-    return found
+    return {seen.point: seen for seen in lines()}
+
+
+def root_of(process: int) -> Seen | None:
+    """The mount that is the process's root, whatever is mounted over it; None when it is hidden.
+    OSError when the process is gone."""
+    # A link into another namespace: it leads to the very directory.
+    fd = os.open(f"/proc/{process}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        number = mounts.id_of_fd(fd)
+    finally:
+        os.close(fd)
+    return next((seen for seen in lines(process) if seen.id == number), None)
 
 
 def at(point: Path | str) -> Seen | None:

@@ -11,6 +11,7 @@ import re
 import shlex
 from pathlib import Path
 
+from roadstead.drivers.compute import table
 from roadstead.drivers.exec import run
 from roadstead.drivers.hypervisor.checks import version
 from roadstead.model import ids
@@ -120,6 +121,19 @@ def running(sources: Path) -> dict[str, list[int]]:
         if source is not None and source.is_relative_to(sources) and ids.is_uuid(source.name):
             found.setdefault(source.name, []).append(int(name))
     return found
+
+
+def serves(pids: list[int], share: table.Seen) -> bool:
+    """Whether one of the processes has the share for its root directory, as its sandbox makes it.
+
+    Another directory means that libvirt did not see the mount and took what lies beneath it.
+    """
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            root = table.root_of(pid)
+            if root and (root.device, root.root) == (share.device, share.root):
+                return True
+    return False
 
 
 def _source(words: list[str]) -> Path | None:

@@ -28,9 +28,10 @@ from roadstead.drivers.hypervisor.libvirt_guests import Seen
 from roadstead.drivers.pool.locks import IdLocks
 from roadstead.model import hosts as h
 from roadstead.model import world as w
-from roadstead.model.errors import DriverError, NotFound, Transient
+from roadstead.model.errors import DriverError, Transient
 
 DAEMON_SECONDS = 5.0  # for a virtiofsd to end once its VM has let go of it
+UNSEEN = "libvirtd is in a mount namespace older than the directory of our mounts; restart it"
 
 
 class LibvirtHypervisor:
@@ -65,31 +66,35 @@ class LibvirtHypervisor:
     def guests(self) -> list[h.GuestFacts]:
         """Every VM of the host, running or not."""
         with self._connection.using() as connection:
-            return [libvirt_guests.facts(seen, now=True) for _, seen in _all(connection)]
+            return [
+                libvirt_guests.facts(seen, now=True)
+                for _, seen in libvirt_guests.all_of(connection)
+            ]
 
     def find_guest(self, name_or_id: str) -> h.GuestFacts | None:
         """The VM of that UUID or, if there is none, of that name; None otherwise."""
         with self._connection.using() as connection:
-            seen = _find(connection, name_or_id)[1]
+            seen = libvirt_guests.find(connection, name_or_id)[1]
+            seen = seen or libvirt_guests.find_named(connection, name_or_id)
             return None if seen is None else libvirt_guests.facts(seen, now=True)
 
     def why_not(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
         """What stands against the device even at the VM's next start."""
         with self._connection.using() as connection:
-            guest = libvirt_guests.facts(_known(connection, spec.vm_id)[1], now=False)
+            guest = libvirt_guests.facts(libvirt_guests.known(connection, spec.vm_id)[1], now=False)
             return checks.at_all(spec, guest, self._host(connection))
 
     def why_not_hot(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
         """What stands against the device in the VM as it runs now."""
         with self._connection.using() as connection:
-            guest = libvirt_guests.facts(_known(connection, spec.vm_id)[1], now=True)
+            guest = libvirt_guests.facts(libvirt_guests.known(connection, spec.vm_id)[1], now=True)
             return checks.hot(spec, guest, self._host(connection))
 
     def ensure_attached(self, spec: h.DeviceSpec) -> h.Device:
         """The VM has the device; see the Protocol."""
         libvirt_devices.check_source(spec, self._mounts)
         with self._locks.held(spec.vm_id), self._connection.using() as connection:
-            domain, seen = _known(connection, spec.vm_id)
+            domain, seen = libvirt_guests.known(connection, spec.vm_id)
             live, config = seen.halves(spec.attachment_id)
             for half in filter(None, (live, config)):
                 libvirt_devices.check_same(spec, half, self._wrappers)
@@ -99,6 +104,7 @@ class LibvirtHypervisor:
                 host = self._host(connection)
                 _refuse(spec, seen, host)
                 domain.attachDeviceFlags(self._xml(spec, host), _flags(to_live, to_config))
+                self._check_served(domain, spec, to_live)
             where = libvirt_devices.plugged(
                 to_live or live is not None, to_config or config is not None
             )
@@ -108,7 +114,7 @@ class LibvirtHypervisor:
         """The VM does not have the device; see the Protocol."""
         with self._locks.held(ref.vm_id):
             with self._connection.using() as connection:
-                domain, seen = _find(connection, ref.vm_id)
+                domain, seen = libvirt_guests.find(connection, ref.vm_id)
                 if seen is not None:
                     self._unplug(domain, seen, ref.attachment_id, force=force)
             self._end_daemon(ref.attachment_id)
@@ -118,7 +124,7 @@ class LibvirtHypervisor:
         """Every device of ours, and daemons of ours that serve no VM."""
         before = daemon.running(self._mounts)
         with self._connection.using() as connection:
-            found = _all(connection)
+            found = libvirt_guests.all_of(connection)
             table_now, after = table.read(), daemon.running(self._mounts)
             plugged = [mark for each in found for mark in self._marks(each, after, table_now)]
         yield from plugged
@@ -158,10 +164,13 @@ class LibvirtHypervisor:
                 "plugged": libvirt_devices.plugged(live is not None, config is not None),
                 "read_only": half.read_only or (mount is not None and mount.read_only),
             }
-            dead = live is not None and live.driver == "virtiofs" and attachment_id not in daemons
-            # Looked at again: it may have been detached in this moment.
-            dead = dead and _is_live(domain, attachment_id)
-            problem = "its virtiofsd is dead; restart the VM" if dead else None
+            problem = None
+            if live is not None and live.driver == "virtiofs":
+                problem = libvirt_devices.problem(daemons.get(attachment_id), mount)
+                # Looked at again: it may have been detached in this moment.
+                problem = (
+                    problem if problem and libvirt_guests.is_live(domain, attachment_id) else None
+                )
             yield w.Mark(kind="device", id=attachment_id, facts=facts, broken=problem)
 
     def _host(self, connection: Any) -> h.HostFacts:
@@ -197,7 +206,7 @@ class LibvirtHypervisor:
         except lib.libvirtError as error:
             # 9p cannot leave at all; another may be leaving already, since a call that was killed.
             problem = str(error)
-        while _is_live(domain, attachment_id):
+        while libvirt_guests.is_live(domain, attachment_id):
             if time.monotonic() < limit:
                 noted = self._connection.changes.wait(noted, until=limit, longest=0.5)
             elif force:
@@ -206,31 +215,22 @@ class LibvirtHypervisor:
             else:
                 raise Transient(f"the VM has not released {live.tag}: {problem}")
 
+    def _check_served(self, domain: Any, spec: h.DeviceSpec, live: bool) -> None:
+        """The running VM has the share, and not what lies beneath its mount; else it is unplugged
+        again, and DriverError."""
+        share = table.at(spec.source)
+        if not live or spec.driver != "virtiofs" or share is None:
+            return
+        pids = daemon.running(self._mounts).get(spec.attachment_id, [])
+        if not daemon.serves(pids, share):
+            seen = libvirt_guests.look(domain)
+            if seen is not None:
+                self._unplug(domain, seen, spec.attachment_id, force=False)
+            raise DriverError(f"virtiofsd does not see {spec.source}: {UNSEEN}")
+
     def _end_daemon(self, attachment_id: str) -> None:
         for pid in daemon.running(self._mounts).get(attachment_id, []):
             process.end(pid, patience=DAEMON_SECONDS)
-
-
-def _all(connection: Any) -> list[tuple[Any, Seen]]:
-    pairs = [(domain, libvirt_guests.look(domain)) for domain in connection.listAllDomains()]
-    return [(domain, seen) for domain, seen in pairs if seen is not None]
-
-
-def _find(connection: Any, name_or_id: str) -> tuple[Any, Seen | None]:
-    domain = libvirt_guests.find(connection, name_or_id)
-    return domain, None if domain is None else libvirt_guests.look(domain)
-
-
-def _known(connection: Any, vm_id: str) -> tuple[Any, Seen]:
-    domain, seen = _find(connection, vm_id)
-    if seen is None:
-        raise NotFound(f"VM {vm_id} is not on this host")
-    return domain, seen
-
-
-def _is_live(domain: Any, attachment_id: str) -> bool:
-    seen = libvirt_guests.look(domain)
-    return seen is not None and seen.halves(attachment_id)[0] is not None
 
 
 def _refuse(spec: h.DeviceSpec, seen: Seen, host: h.HostFacts) -> None:

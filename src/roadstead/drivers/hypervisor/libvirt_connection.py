@@ -68,6 +68,8 @@ class Connection:
             return Transient(f"libvirt is busy: {text}")
         if code == lib.VIR_ERR_OPERATION_INVALID and "already exists" in text:
             return Conflict(f"the VM has another filesystem with that tag: {text}")
+        if code == lib.VIR_ERR_OPERATION_INVALID and "not running" in text:
+            return Transient(f"the VM stopped meanwhile: {text}")
         if code == lib.VIR_ERR_CONFIG_UNSUPPORTED:
             return Unsupported(text)
         return DriverError(f"libvirt: {text}")

@@ -66,3 +66,14 @@ def check_source(spec: h.DeviceSpec, mounts: Path) -> None:
         raise NotFound(f"nothing is mounted at {spec.source}")
     if spec.read_only and not seen.read_only:
         raise Conflict(f"{spec.source} is not mounted read-only")
+
+
+def problem(pids: list[int] | None, share: table.Seen | None) -> str | None:
+    """What is wrong with the daemon of a device in a running VM; None = nothing."""
+    if not pids:
+        return "its virtiofsd is dead; restart the VM"
+    if share is None:
+        return "its share is not mounted on the host; restart the VM once it is"
+    if not daemon.serves(pids, share):
+        return "its virtiofsd does not serve the share as it is mounted now; restart the VM"
+    return None

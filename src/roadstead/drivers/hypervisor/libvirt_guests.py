@@ -7,6 +7,7 @@ import msgspec
 from roadstead.drivers.hypervisor import binding, libvirt_xml
 from roadstead.drivers.hypervisor.libvirt_xml import Domain, Filesystem
 from roadstead.model import hosts as h
+from roadstead.model.errors import NotFound
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,16 +41,47 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return live, config
 
 
-def find(connection: Any, name_or_id: str) -> Any | None:
-    """The domain of that UUID or, if there is none, of that name."""
+def all_of(connection: Any) -> list[tuple[Any, Seen]]:
+    """Every domain, with what was seen of it."""
+    pairs = [(domain, look(domain)) for domain in connection.listAllDomains()]
+    return [(domain, seen) for domain, seen in pairs if seen is not None]
+
+
+def find(connection: Any, vm_id: str) -> tuple[Any, Seen | None]:
+    """The domain of that UUID, if there is one."""
+    # By id only: a VM's name may be anything, another VM's id as well.
+    domain = _looked_up(connection.lookupByUUIDString, vm_id)
+    return domain, None if domain is None else look(domain)
+
+
+def find_named(connection: Any, name: str) -> Seen | None:
+    """The VM of that name, if there is one."""
+    domain = _looked_up(connection.lookupByName, name)
+    return None if domain is None else look(domain)
+
+
+def known(connection: Any, vm_id: str) -> tuple[Any, Seen]:
+    """The domain of that UUID. NotFound when there is none."""
+    domain, seen = find(connection, vm_id)
+    if seen is None:
+        raise NotFound(f"VM {vm_id} is not on this host")
+    return domain, seen
+
+
+def is_live(domain: Any, attachment_id: str) -> bool:
+    """Whether the VM runs and has the device."""
+    seen = look(domain)
+    return seen is not None and seen.halves(attachment_id)[0] is not None
+
+
+def _looked_up(lookup: Any, key: str) -> Any | None:
     lib = binding.load()
-    for lookup in (connection.lookupByUUIDString, connection.lookupByName):
-        try:
-            return lookup(name_or_id)
-        except lib.libvirtError as error:
-            # A name is no UUID, which libvirt calls an invalid argument.
-            if error.get_error_code() not in (lib.VIR_ERR_NO_DOMAIN, lib.VIR_ERR_INVALID_ARG):
-                raise
+    try:
+        return lookup(key)
+    except lib.libvirtError as error:
+        # A name is no UUID, which libvirt calls an invalid argument.
+        if error.get_error_code() not in (lib.VIR_ERR_NO_DOMAIN, lib.VIR_ERR_INVALID_ARG):
+            raise
     return None
 
 

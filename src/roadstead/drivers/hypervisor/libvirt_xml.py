@@ -12,7 +12,6 @@ from roadstead.model import hosts as h
 NAMESPACE = "urn:roadstead:vm:1"
 _NOVA = "{http://openstack.org/xmlns/libvirt/nova/"  # then a version
 _LIBOSINFO = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}os"
-LOCK_THREADS = 64  # a blocked flock(2) holds one thread of QEMU's virtiofsd
 
 
 class Filesystem(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +95,6 @@ def _binary(spec: h.DeviceSpec, path: str, sandbox: str) -> str:
         f"<cache mode='{mode}'/>" if mode else "",
         f"<sandbox mode={quoteattr(sandbox)}/>",
         "<lock posix='on' flock='on'/>" if spec.enforce_locks else "",
-        f"<thread_pool size='{LOCK_THREADS}'/>" if spec.enforce_locks else "",
         "</binary>",
     ]
     return "".join(parts)

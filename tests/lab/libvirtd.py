@@ -1,0 +1,162 @@
+"""A libvirtd of a test's own: beside the machine's; it and all it started end with the test."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from roadstead.drivers.hypervisor.libvirt_connection import Connection
+from roadstead.drivers.pool import mounts
+from roadstead.model.errors import Transient
+from tests.lab.build import cache_directory
+from tests.lab.process import spawn, stop
+from tests.lab.requirements import LabError, require
+
+# As root and without the kernel's security modules: nothing but our own measures protects anybody.
+QEMU_CONF = """
+user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+security_driver = "none"
+stdio_handler = "file"
+"""
+DAEMON_CONF = """
+unix_sock_dir = "{directory}/sock"
+unix_sock_rw_perms = "0700"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+log_outputs = "3:file:{directory}/libvirtd.log"
+"""
+# libvirt looks these up even where its configuration names others.
+ACCOUNTS = (
+    ("passwd", "libvirt-qemu", "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin"),
+    ("group", "libvirt-qemu", "libvirt-qemu:x:64055:"),
+    ("group", "kvm", "kvm:x:64056:"),
+)
+# What libvirt calls by fixed paths is this test's own in a mount namespace.
+PLACES = {
+    "passwd": "/etc/passwd",
+    "group": "/etc/group",
+    "etc": "/etc/libvirt",
+    "lib": "/var/lib/libvirt",
+    "run": "/run/libvirt",
+    "log": "/var/log/libvirt",
+}
+CACHE = "/var/cache/libvirt"
+
+
+class Libvirtd:
+    """Runs between enter and exit. Mounts made later below `shared` are seen by it."""
+
+    def __init__(self, *, shared: Sequence[Path] = ()) -> None:
+        require("libvirtd", "qemu-system-x86_64", "setpriv", "unshare", "nsenter", root=True)
+        self._shared = shared
+
+    def __enter__(self) -> Self:
+        for directory in self._shared:
+            # Before the namespace is made: afterwards it would be too late.
+            mounts.ensure_shared(directory)
+        # A short path: libvirt's sockets below it may have 107 characters.
+        self.directory = Path(tempfile.mkdtemp(prefix="rs-virt-"))
+        self.uri = f"qemu+unix:///system?socket={self.directory}/sock/libvirt-sock"
+        self.connection = Connection(self.uri)
+        try:
+            self._write()
+            self._begin()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """It runs and answers."""
+        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--"]
+        config = f"{self.directory}/etc/libvirtd.conf"
+        with (self.directory / "output").open("ab") as output:
+            self._daemon = spawn(
+                [*enter, "libvirtd", "-f", config, "-p", f"{self.directory}/pid"], output=output
+            )
+        end = time.monotonic() + 30
+        while True:
+            try:
+                with self.connection.using() as connection:
+                    connection.getLibVersion()
+                return
+            except Transient as error:
+                if self._daemon.poll() is not None or time.monotonic() > end:
+                    raise LabError(f"libvirtd does not answer: {self.log_tail()}") from error
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """It is dead by SIGKILL; its VMs and their daemons run on."""
+        self.inside(["sh", "-c", f"kill -9 $(cat {self.directory}/pid)"])
+        self._daemon.wait(10)
+
+    def inside(self, argv: Sequence[str]) -> None:
+        """The command has succeeded where libvirtd runs."""
+        enter = ["nsenter", f"--target={self._inside}", "--pid", "--mount", "--"]
+        subprocess.run([*enter, *argv], check=True)
+
+    def close(self) -> None:
+        """Nothing of it is left."""
+        # The holder first: with it ends everything, and its parent is there to reap the daemon.
+        for name in ("_holder", "_daemon"):
+            if hasattr(self, name):
+                stop(getattr(self, name), grace=0)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log_tail(self, length: int = 3000) -> str:
+        """The end of what it said."""
+        paths = (self.directory / "output", self.directory / "libvirtd.log")
+        return "\n".join(p.read_text(errors="replace")[-length:] for p in paths if p.exists())
+
+    def _write(self) -> None:
+        directory = self.directory
+        for name in ("etc", "lib", "run", "log", "sock"):
+            (directory / name).mkdir()
+        (directory / "etc/qemu.conf").write_text(QEMU_CONF)
+        (directory / "etc/libvirtd.conf").write_text(DAEMON_CONF.format(directory=directory))
+        for file in ("passwd", "group"):
+            lines = Path("/etc", file).read_text().splitlines()
+            names = {line.split(":")[0] for line in lines}
+            lines += [line for kind, name, line in ACCOUNTS if kind == file and name not in names]
+            (directory / file).write_text("\n".join(lines) + "\n")
+
+    def _begin(self) -> None:
+        """The namespaces stand, held by a process whose end ends every other one in them."""
+        # Asking QEMU what it can do takes seconds; the answer is kept from run to run.
+        cache = cache_directory() / "libvirt"
+        cache.mkdir(parents=True, exist_ok=True)
+        places = {str(self.directory / name): point for name, point in PLACES.items()}
+        places[str(cache)] = CACHE
+        steps: list[str] = []
+        for source, point in places.items():
+            if Path(source).is_dir():
+                Path(point).mkdir(parents=True, exist_ok=True)
+            steps.append(f"mount --bind {source} {point}")
+        ready = self.directory / "ready"
+        script = " && ".join([*steps, f"echo ready > {ready}", "while :; do sleep 3600; done"])
+        argv = ["unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child"]
+        with (self.directory / "output").open("ab") as output:
+            self._holder = spawn([*argv, "--mount-proc", "sh", "-c", script], output=output)
+        end = time.monotonic() + 10
+        while not ready.exists():
+            if self._holder.poll() is not None or time.monotonic() > end:
+                raise LabError(f"no namespace for libvirtd: {self.log_tail()}")
+            time.sleep(0.01)
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        self._inside = children.read_text().split()[0]
