@@ -8,8 +8,9 @@ from roadstead.config import Config
 
 
 def take_down(config: Config) -> None:
-    """No export server runs and no pool is mounted. ConfigError while the agent runs; InUse when
-    somebody has a share open (then the exports are stopped, and its pool stays mounted), or a running VM has it attached."""
+    """No export server runs and nothing of ours is mounted. ConfigError while the agent runs;
+    InUse when somebody has a share open, or a running VM has it attached: what comes after it is
+    then left as it is."""
     os.makedirs(config.run_directory, exist_ok=True)
     with only_one(config):
         backends = make_backends(config)
