@@ -144,7 +144,8 @@ class Agent:
         for backend in self._backends.values():
             try:
                 backend.pool.ensure_pool()
-                backend.export.ensure_server(backend.place)
+                if backend.exports_itself:
+                    backend.export.ensure_server(backend.place)
             except RoadsteadError as error:
                 # The others work; the sweep tries again, and the scheduler sees no report.
                 log.error("backend not ready", backend=backend.name, error=str(error))

@@ -10,15 +10,18 @@ from roadstead.roads.backend import Backend
 Finding = tuple[str, str, str, str, str]
 
 
-def ensure_all(backend: Backend) -> list[Mark]:
-    """Pool and export server are as they were left; which shares and exports were not.
+def ensure_all(backend: Backend, views: Iterable[Backend]) -> list[Mark]:
+    """The pool and the export servers of all views (one for each place) are as they were left;
+    which shares and exports were not.
 
     Each driver is looked at right before it mends: what breaks in between is mended untold.
     """
     shares = _broken(backend.pool.inventory)
     backend.pool.ensure_pool()
-    exports = _broken(lambda: backend.export.inventory(backend.place))
-    backend.export.ensure_server(backend.place)
+    exports: list[Mark] = []
+    for view in views:
+        exports += _broken(lambda v=view: v.export.inventory(v.place))
+        view.export.ensure_server(view.place)
     return [m for m in (*shares, *exports) if m.kind in ("share", "export")]
 
 

@@ -21,7 +21,7 @@ def capabilities(backend: Backend) -> dict[str, object]:
         "storage_protocol": "_".join(export.protocols),
         "vendor_name": "Roadstead",
         "driver_version": "1",
-        "driver_handles_share_servers": False,
+        "driver_handles_share_servers": not backend.exports_itself,
         "reserved_percentage": backend.reserved_percentage,
         "max_over_subscription_ratio": backend.max_over_subscription_ratio,
         "thin_provisioning": pool.thin,
@@ -33,7 +33,7 @@ def capabilities(backend: Backend) -> dict[str, object]:
         "ipv6_support": export.ipv6,
         "roads": list(backend.roads),
         # Direct road: only the access rules stand between two tenants on one network.
-        "isolation": direct.ISOLATION,
+        "isolation": direct.ISOLATION if backend.exports_itself else "network",
         # Can a forged file handle reach another share of this pool? strong: no.
         "pool_isolation": pool.isolation,
     }

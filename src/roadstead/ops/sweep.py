@@ -7,16 +7,16 @@ exchanged must never cost data. Such a find is reported and left.
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import structlog
 
-from roadstead.model.access import canonical_target
-from roadstead.model.errors import RoadsteadError
+from roadstead.model.access import AccessRule, canonical_target
+from roadstead.model.errors import InUse, RoadsteadError
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ACCESS_IN_FORCE
-from roadstead.model.world import ExportRef, Mark
+from roadstead.model.world import ExportRef, Mark, Place
 from roadstead.ops.mended import ensure_all, mended
 from roadstead.ops.runner import Runner
 from roadstead.roads import direct
@@ -41,10 +41,13 @@ class Sweep:
         adopt: Callable[[str], None],
         *,
         grace: datetime.timedelta = datetime.timedelta(seconds=60),
+        places: Callable[[Backend], Mapping[str, Place]] = lambda _backend: {},
     ) -> None:
-        """`backends` by `host@backend#pool`; `adopt(id)` has the engine run an operation."""
+        """`backends` by `host@backend#pool`; `adopt(id)` has the engine run an operation;
+        `places(backend)` are those of its active share servers, by server id."""
         self._db, self._host, self._backends = db, host, backends
         self._runner, self._adopt, self._grace = runner, adopt, grace
+        self._places = places
         self._first_seen: dict[tuple[str, str], datetime.datetime] = {}
         self._reported: set[tuple[str, str]] = set()
 
@@ -70,11 +73,16 @@ class Sweep:
     def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
         with self._db.read() as tx:
             busy = set(operations.live_resources(tx, self._host))
-        before = ensure_all(backend)
+        views = self._views(backend)
+        before = ensure_all(backend, views.values())
         # The world first, the database second: a row is written before its effect and removed
         # after it, so what is found and has no row is not just being made.
         disks = {(m.kind, m.id): m for m in backend.pool.inventory()}
-        exports = {m.id: m for m in backend.export.inventory(backend.place)}
+        exports: dict[str, Mark] = {}
+        at: dict[str, Backend] = {}
+        for view in views.values():
+            for mark in view.export.inventory(view.place):
+                exports[mark.id], at[mark.id] = mark, view
         with self._db.read() as tx:
             rows = {
                 i.id: i
@@ -82,13 +90,25 @@ class Sweep:
                 if i.host == backend.pool_name
             }
             busy |= operations.live_resources(tx, self._host)
-        found = self._orphans(backend, disks, exports, set(rows), grace)
+        found = self._orphans(backend, disks, exports, at, set(rows), grace)
         still = {i: r for i, r in rows.items() if r.status not in _IN_MOTION and i not in busy}
         for finding in mended(before, disks, exports, still):
             self._report(*finding)
             found += 1
         for instance in still.values():
-            found += self._repair(backend, instance, disks.get(("share", instance.id)), exports)
+            view = views.get(instance.share_server_id or "")
+            if view is None:
+                continue  # its share server is being made or removed
+            try:
+                found += self._repair(view, instance, disks.get(("share", instance.id)), exports)
+            except RoadsteadError as error:  # one that cannot be repaired keeps no other from it
+                log.warning("sweep could not repair", id=instance.id, error=str(error))
+        return found
+
+    def _views(self, backend: Backend) -> dict[str, Backend]:
+        """The backend at its own place (under "") and at each share server's."""
+        found = {"": backend} if backend.exports_itself else {}
+        found.update((key, backend.at(place)) for key, place in self._places(backend).items())
         return found
 
     def _orphans(
@@ -96,6 +116,7 @@ class Sweep:
         backend: Backend,
         disks: Mapping[tuple[str, str], Mark],
         exports: Mapping[str, Mark],
+        at: Mapping[str, Backend],
         known: set[str],
         grace: datetime.timedelta,
     ) -> int:
@@ -112,7 +133,7 @@ class Sweep:
             if mark.kind == "share" and mark.id not in journalled:
                 self._report_once(mark, "foreign", "left alone: no operation ever made it")
                 continue
-            self._remove(backend, mark)
+            self._remove(at.get(mark.id, backend) if mark.kind == "export" else backend, mark)
         self._first_seen = {k: t for k, t in self._first_seen.items() if k in still}
         return len(strangers)
 
@@ -148,7 +169,7 @@ class Sweep:
                 return 1
             found = 0
             if disk.broken is not None:
-                direct.ensure_bytes(backend, instance)
+                self._mount_again(backend, instance, rules)
                 self._report("missing", "share", instance.id, disk.broken, "mounted again")
                 found += 1
             export = exports.get(instance.id)
@@ -166,6 +187,21 @@ class Sweep:
                 self._report("differs", "access", instance.id, "rules differ", "applied again")
                 found += 1
             return found
+
+    def _mount_again(
+        self, backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
+    ) -> None:
+        """The share's filesystem is whole. Our own export may keep it open (a read-only one is
+        still served): then clients do without it for a moment."""
+        try:
+            direct.ensure_bytes(backend, instance)
+        except InUse:
+            direct.ensure_unserved(backend, instance)
+            try:
+                direct.ensure_bytes(backend, instance)
+            finally:
+                direct.ensure_served(backend, instance)
+                direct.ensure_admitted(backend, instance, rules)
 
     def _differs(
         self, backend: Backend, instance: ShareInstance, seen: Mark | None, wanted: dict[str, str]

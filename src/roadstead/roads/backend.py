@@ -1,8 +1,10 @@
 """A configured backend: a pool, an export server and the roads it offers."""
 
+import copy
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Self
 
 from roadstead.drivers.base import ExportServer, Pool
 from roadstead.model.world import Place
@@ -35,6 +37,19 @@ class Backend:
         self.max_over_subscription_ratio = max_over_subscription_ratio
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+
+    @property
+    def exports_itself(self) -> bool:
+        """False when only share servers on tenants' networks export its shares."""
+        return self.roads != ("network",)
+
+    def at(self, place: Place) -> Self:
+        """The same backend, exporting at another place: a share server's. Locks are shared."""
+        if place == self.place:
+            return self
+        other = copy.copy(self)
+        other.place = place
+        return other
 
     @contextmanager
     def share_lock(self, instance_id: str) -> Generator[None]:

@@ -10,6 +10,7 @@ from roadstead.drivers.pool import durable, loop, mounts
 from roadstead.drivers.pool.layout import Layout
 from roadstead.model.errors import DriverError
 
+ROOM_BYTES = 64 << 20  # nothing is begun in a pool with less; a full one breaks its shares
 _FREEING_SECONDS = 1.0
 
 

@@ -11,8 +11,11 @@ from roadstead.drivers import exec as program
 from roadstead.drivers.pool import loop
 from roadstead.model.errors import DriverError, Transient
 
-MIN_BYTES = 128 << 20  # mkfs.btrfs asks for 109 MiB without --mixed
+MIN_BYTES = 128 << 20  # takes small files beside one of 90 %; mkfs.btrfs asks for 16 MiB
 MIN_SHRUNK_BYTES = 256 << 20  # fs/btrfs/ioctl.c: resize refuses less with EINVAL
+# Below it data and metadata share their chunks: with chunks of its own for each, data takes all
+# of them, and the next new file finds no room in the metadata's (docs/adr/0011).
+SEPARATE_FROM_BYTES = 32 << 30
 _SECTOR = 4096
 _RACES = 20
 _CLEANER_SECONDS = 0.2
@@ -20,9 +23,11 @@ _IOC_SYNC = 0x9408  # commits, and wakes the cleaner
 _IOC_RESIZE = 0x50009403  # linux/btrfs.h; takes struct { __s64 fd; char name[4088]; }
 
 
-def make(path: str) -> None:
-    """The file holds a new, empty filesystem that fills it, with a UUID of its own."""
-    _run(["mkfs.btrfs", "-q", "-f", "-K", "-m", "single", path])
+def make(path: str, size_bytes: int) -> None:
+    """The file, of this size, holds a new, empty filesystem that fills it, with a UUID of its own.
+    How its chunks are laid out stays so for life, whatever its size becomes."""
+    layout = ["-m", "single"] if size_bytes >= SEPARATE_FROM_BYTES else ["--mixed"]
+    _run(["mkfs.btrfs", "-q", "-f", "-K", *layout, path])
 
 
 def renew_uuid(path: str) -> None:

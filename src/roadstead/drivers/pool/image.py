@@ -26,11 +26,9 @@ from roadstead.drivers.pool import (
 from roadstead.drivers.pool.freeze import frozen
 from roadstead.drivers.pool.layout import Layout, temporary
 from roadstead.drivers.pool.locks import IdLocks
-from roadstead.drivers.pool.presence import Presence, look
+from roadstead.drivers.pool.presence import READ_ONLY, Presence, look
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, NotFound, Transient, Unsupported
-
-_ROOM_BYTES = 64 << 20  # nothing new is begun in a pool with less; a full one breaks its shares
 
 
 class ImagePool:
@@ -114,16 +112,16 @@ class ImagePool:
                 image = self.layout.share(spec.instance_id)
                 with durable.fresh_file(temporary(image)) as fd:
                     os.ftruncate(fd, spec.size_bytes)
-                    btrfs.make(durable.path_of_fd(fd))
+                    btrfs.make(durable.path_of_fd(fd), spec.size_bytes)
                     os.fsync(fd)
                     durable.rename(temporary(image), image)
                 self._mount_new(spec.instance_id)
             return self._found(spec.instance_id, spec.size_bytes)
 
     def find_share(self, instance_id: str) -> w.ShareOnDisk | None:
-        """The share if it is there, mounted and reachable; None otherwise."""
+        """The share if it is there, mounted and reachable, if only for reading; None otherwise."""
         there = look(self.layout, instance_id)
-        if there.broken or there.image_bytes is None:
+        if there.broken not in (None, READ_ONLY) or there.image_bytes is None:
             return None
         return self._found(instance_id, there.image_bytes)
 
@@ -246,7 +244,7 @@ class ImagePool:
             raise Transient(f"pool {self.name} is not mounted")
 
     def _need_room(self) -> None:
-        if not backing.has_room(self.layout, _ROOM_BYTES):
+        if not backing.has_room(self.layout, backing.ROOM_BYTES):
             raise DriverError(f"pool {self.name} is full", detail_id="009")
 
     def _need_room_for(self, spec: w.ShareSpec) -> None:

@@ -37,7 +37,9 @@ def backing_file(device: str) -> str | None:
     """The path of the file behind the device, as the kernel tells it: ` (deleted)` is appended
     when the file has no name any more. None when the device is free."""
     try:
-        text = Path("/sys/block", os.path.basename(device), "loop/backing_file").read_text()
+        # Not pathlib: one is read for every share of the machine, at every create.
+        with open(f"/sys/block/{os.path.basename(device)}/loop/backing_file") as file:
+            text = file.read()
     except OSError:  # free, or freed while being read
         return None
     return text.rstrip("\n") or None
@@ -76,7 +78,8 @@ def attached(image: Path) -> Generator[str]:
 
 
 def _held(image: Path) -> tuple[int, str] | None:
-    detach(image)
+    if detach(image):
+        return None
     for device in devices_of(image):
         fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
         if backing_file(device) == str(image):

@@ -2,9 +2,9 @@
 
 import os
 
-from roadstead.drivers.pool import btrfs, loop, mounts
+from roadstead.drivers.pool import backing, btrfs, loop, mounts
 from roadstead.drivers.pool.layout import Layout
-from roadstead.drivers.pool.presence import HIDDEN, NOT_MOUNTED, Presence, look
+from roadstead.drivers.pool.presence import HIDDEN, NOT_MOUNTED, READ_ONLY, Presence, look
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, InUse, NotFound
 
@@ -38,16 +38,31 @@ def mount(layout: Layout, instance_id: str) -> None:
 
 
 def ensure_mounted(layout: Layout, instance_id: str, there: Presence) -> mounts.Mount:
-    """The mount of an existing share, made again if it was lost. NotFound without an image,
-    DriverError when image and mount do not belong together."""
+    """The mount of an existing share, made again if it was lost or is read-only. NotFound without
+    an image, DriverError when image and mount do not belong together."""
     if there.image_bytes is None and there.mount is None:
         raise NotFound(f"share {instance_id} is not in this pool")
     if there.broken == NOT_MOUNTED:
         mount(layout, instance_id)
         there = look(layout, instance_id)
+    elif there.broken == READ_ONLY:
+        there = _mounted_anew(layout, instance_id, there)
     if there.mount is None or there.broken:
         raise DriverError(f"share {instance_id}: {there.broken}")
     return there.mount
+
+
+def _mounted_anew(layout: Layout, instance_id: str, there: Presence) -> Presence:
+    """What became read-only because the pool was full can be written again. DriverError 009 while
+    the pool is full; InUse, and it can still be read, while somebody has it open.
+
+    Btrfs refuses `remount,rw` after an error; the last whole transaction is what a mount finds.
+    """
+    if backing.room(layout)[1] < backing.ROOM_BYTES:
+        raise DriverError(f"share {instance_id}: {READ_ONLY}, its pool is full", detail_id="009")
+    unmount(layout, instance_id, there)
+    mount(layout, instance_id)
+    return look(layout, instance_id)
 
 
 def adopt(layout: Layout, spec: w.ShareSpec, there: Presence) -> bool:
@@ -55,7 +70,7 @@ def adopt(layout: Layout, spec: w.ShareSpec, there: Presence) -> bool:
     Conflict when what is there has another size, or cannot be taken for the share."""
     if there.absent:
         return False
-    if there.image_bytes is None or there.broken not in (None, NOT_MOUNTED):
+    if there.image_bytes is None or there.broken not in (None, NOT_MOUNTED, READ_ONLY):
         raise Conflict(f"share {spec.instance_id}: {there.broken}")
     if there.image_bytes != spec.size_bytes:
         raise Conflict(f"share {spec.instance_id} exists with {there.image_bytes} bytes")

@@ -32,6 +32,7 @@ class Mount(msgspec.Struct, frozen=True):
     point: str
     fstype: str
     source: str
+    read_only: bool  # the filesystem itself, by its own decision too; not only this mount of it
     shared: bool  # later mounts below it reach the mount namespaces made from ours
 
 
@@ -43,7 +44,7 @@ def parse(text: str) -> Table:
     table: Table = {}
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
-        fields, (fstype, source) = left.split(" "), right.split(" ")[:2]
+        fields, (fstype, source, options) = left.split(" "), right.split(" ")[:3]
         mount = Mount(
             id=int(fields[0]),
             parent=int(fields[1]),
@@ -51,6 +52,7 @@ def parse(text: str) -> Table:
             point=_unescaped(fields[4]),
             fstype=fstype,
             source=_unescaped(source),
+            read_only="ro" in options.split(","),
             shared=any(field.startswith("shared:") for field in fields[6:]),
         )
         table.setdefault(mount.point, []).append(mount)

@@ -9,6 +9,7 @@ from roadstead.drivers.pool.layout import Layout
 
 NOT_MOUNTED = "not mounted"
 IMAGE_MISSING = "image missing"
+READ_ONLY = "read-only"  # a pool without room made its writes fail; only a new mount helps
 WRONG_IMAGE = "another file is mounted"
 HIDDEN = "something else is mounted over it"
 
@@ -40,8 +41,10 @@ def look(layout: Layout, instance_id: str, table: mounts.Table | None = None) ->
     backing = loop.backing_file(top.source)
     if size is None:
         broken = IMAGE_MISSING
+    elif backing != str(image):
+        broken = WRONG_IMAGE
     else:
-        broken = None if backing == str(image) else WRONG_IMAGE
+        broken = READ_ONLY if top.read_only else None
     return Presence(image_bytes=size, mount=top, broken=broken)
 
 

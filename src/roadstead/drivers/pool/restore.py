@@ -8,7 +8,7 @@ from roadstead.drivers.pool import btrfs, durable, loop, mounting, mounts
 from roadstead.drivers.pool.freeze import thaw
 from roadstead.drivers.pool.layout import Layout, listed, made_as_temporary
 from roadstead.drivers.pool.locks import IdLocks
-from roadstead.drivers.pool.presence import NOT_MOUNTED, Presence, look
+from roadstead.drivers.pool.presence import NOT_MOUNTED, READ_ONLY, Presence, look
 from roadstead.model import ids
 from roadstead.model.errors import InUse, RoadsteadError
 
@@ -52,7 +52,7 @@ def thaw_and_remount(layout: Layout, locks: IdLocks) -> None:
     for instance_id in sorted(images | mounted_ids(layout, table)):
         with locks.held(instance_id):
             there = look(layout, instance_id, table)
-            if there.broken == NOT_MOUNTED:
+            if there.broken in (NOT_MOUNTED, READ_ONLY):
                 _remount(layout, instance_id)
             elif there.mount is not None:
                 _wake(there, there.mount, instance_id)
@@ -71,9 +71,9 @@ def _wake(there: Presence, mount: mounts.Mount, instance_id: str) -> None:
 
 def _remount(layout: Layout, instance_id: str) -> None:
     there = look(layout, instance_id)  # what was true before the lock may be no more
-    if there.broken == NOT_MOUNTED and there.image_bytes is not None:
+    if there.broken in (NOT_MOUNTED, READ_ONLY) and there.image_bytes is not None:
         try:
-            mounting.mount(layout, instance_id)
+            mounting.ensure_mounted(layout, instance_id, there)
         except (OSError, RoadsteadError) as error:
             _log.error("%s", error)
 

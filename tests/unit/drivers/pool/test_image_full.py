@@ -5,30 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.pool import backing, btrfs, image
+from roadstead.drivers.pool import backing, btrfs
 from roadstead.drivers.pool.image import ImagePool
 from roadstead.model.errors import DriverError
 from tests.conformance.image_pools import image_pool
+from tests.unit.drivers.pool.filling import fill_pool
 from tests.unit.drivers.pool.worlds import LARGE, SMALL, assert_exactly, snapshot_of, spec
 
 pytestmark = pytest.mark.real
-
-
-def fill(pool: ImagePool, *, leave: int) -> Path:
-    """A file that takes all room but `leave` bytes."""
-    path = pool.layout.pool / "ballast"
-    with path.open("wb") as file:
-        at, step = 0, 64 << 20
-        while step >= 4096:
-            if backing.room(pool.layout)[1] - step < leave:
-                step //= 2
-                continue
-            try:
-                os.posix_fallocate(file.fileno(), at, step)
-                at += step
-            except OSError:
-                step //= 2
-    return path
 
 
 @pytest.mark.parametrize("by_margin", [True, False])
@@ -41,8 +25,8 @@ def test_nothing_new_is_left_of_what_did_not_fit(
         ref = snapshot_of(share)
         pool.ensure_snapshot(ref)
         if not by_margin:
-            monkeypatch.setattr(image, "_ROOM_BYTES", 0)
-        ballast = fill(pool, leave=32 << 20 if by_margin else 0)
+            monkeypatch.setattr(backing, "ROOM_BYTES", 0)
+        ballast = fill_pool(pool, leave=32 << 20 if by_margin else 0)
         with pytest.raises(DriverError, match="pool test is full") as refused:
             pool.ensure_share(spec())
         assert refused.value.detail_id == "009"

@@ -43,10 +43,13 @@ def test_mountinfo() -> None:
     table = mounts.parse(
         "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
         "36 27 98:0 /a /m/with\\040space rw shared:7 master:1 - btrfs /dev/loop3 rw,subvol=/\n"
-        "37 36 0:50 / /m/with\\040space rw master:1 - tmpfs a\\134b rw\n"
+        "37 36 0:50 / /m/with\\040space rw master:1 - tmpfs a\\134b ro\n"
     )
-    assert table["/"] == [mounts.Mount(27, 1, "/", "/", "ext4", "/dev/vda", shared=False)]
+    assert table["/"] == [
+        mounts.Mount(27, 1, "/", "/", "ext4", "/dev/vda", read_only=False, shared=False)
+    ]
     below, above = table["/m/with space"]
     assert (below.id, below.parent, below.root) == (36, 27, "/a")
     assert (below.source, below.shared) == ("/dev/loop3", True)
     assert (above.id, above.source, above.shared) == (37, "a\\b", False)
+    assert (below.read_only, above.read_only) == (False, True)  # the filesystem, not the mount
