@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.table import Figure, save, show
 
-GROUPS = ("statements", "creating", "idle", "reading", "load", "throughput")
+GROUPS = ("statements", "creating", "idle", "reading", "load", "throughput", "hypervisor")
 
 
 def main() -> int:

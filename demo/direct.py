@@ -72,7 +72,7 @@ class Show:
     def play(self) -> None:
         self.make_share()
         row = self.act.row
-        row("vm-a", "mounts by NFSv4.2, writes (rw)", "written", self.a_writes)
+        row("vm-a", "mounts by NFSv4.2, writes", "written", self.a_writes)
         row("vm-b", "reads vm-a's file (ro)", f'"{GREETING}"', self.b_reads)
         row("vm-b", "writes (ro)", "Read-only file system", self.b_writes)
         row("vm-c", "mounts (no rule)", "refused at once", self.c_mounts)
@@ -208,7 +208,7 @@ class Show:
             stage.api.wait_gone(f"/share-access-rules/{rule}")
         self.act.row(
             "vm-a",
-            "reads on; its rule is denied",
+            "reads; its rule is denied",
             f"cut off within {CUT_LIMIT_MS} ms",
             lambda: self.a_is_cut(job, ended, last_active[0]),
         )

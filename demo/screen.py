@@ -64,7 +64,7 @@ class Screen:
             Text.assemble(
                 ("Roadstead", "bold"),
                 f" makes shares; real Linux machines use them, or are refused. Road: {names}.\n"
-                "It takes about a minute and leaves nothing behind, also after Ctrl-C.",
+                "It takes a minute or two and leaves nothing behind, also after Ctrl-C.",
             )
         )
 

@@ -1,7 +1,11 @@
 """A whole service in one process: memory drivers, the inline engine, a real database."""
 
+import base64
 import datetime
+import functools
+import os
 import uuid
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +26,7 @@ from roadstead.service.shares import NewShare
 from roadstead.store import share_types
 from roadstead.store.db import Database
 from roadstead.store.migrate import upgrade
+from roadstead.store.secrets import SecretBox
 
 HOST = "node1"
 DEFAULT_SPECS = {
@@ -94,6 +99,7 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
     with db.write() as tx:
         share_types.ensure_default(tx, "default", DEFAULT_SPECS)
     report(db, HOST, by_name.values())
+    settings.setdefault("secrets", _secrets())
     sweep = Sweep(db, HOST, by_name, runner, engine.adopt, grace=datetime.timedelta(0))
     engine.start(runner.run, lambda: ensure_if_asked(db, HOST, sweep.run))
     return World(
@@ -105,6 +111,14 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
         sweep=sweep,
         retries=retries,
     )
+
+
+@functools.cache
+def _secrets() -> SecretBox:
+    """A box whose keys are in no file that could be left behind."""
+    fd = os.memfd_create("secrets.keys")
+    os.write(fd, base64.urlsafe_b64encode(os.urandom(32)))
+    return SecretBox(Path(f"/proc/{os.getpid()}/fd/{fd}"))
 
 
 def make_caller(project: str | None = None, *, admin: bool = False, **more: Any) -> Caller:

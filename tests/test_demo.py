@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import direct, scene, stage
+from demo import direct, hypervisor, scene, stage
 from demo.roads import ROADS
 from demo.scene import Act, Road, Seen
 from demo.screen import WIDTH, Screen
@@ -224,8 +224,9 @@ def test_what_was_entered_is_left_when_another_fails(run, shown):
     assert "no ground" in shown.getvalue()
 
 
-def test_the_direct_road_is_shown_and_says_what_it_needs():
-    assert direct.ROAD in ROADS
+def test_the_roads_are_shown_and_say_what_they_need():
+    assert [road.name for road in ROADS] == ["direct", "hypervisor", "network"]
+    assert "libvirtd" in hypervisor.ROAD.programs
     assert len({road.name for road in ROADS}) == len(ROADS)
     assert {"ganesha.nfsd", "qemu-system-x86_64"} <= set(direct.ROAD.programs)
 

@@ -16,7 +16,8 @@ import os
 import pwd
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -29,13 +30,16 @@ from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Place
+from roadstead.networking import make_network_agent
 from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.recipe import Open
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweep import Sweep
 from roadstead.roads.backend import Backend
 from roadstead.store import drift, messages, operations
 from roadstead.store.db import Database, utcnow
+from roadstead.store.secrets import SecretBox
 
 log = structlog.get_logger()
 
@@ -60,6 +64,12 @@ def make_backends(config: Config) -> dict[str, Backend]:
             availability_zone=section.availability_zone,
             reserved_percentage=section.reserved_percentage,
             max_over_subscription_ratio=section.max_over_subscription_ratio,
+            server_limits={
+                "max_share_servers": section.max_share_servers,
+                "max_shares_per_share_server": section.max_shares_per_share_server,
+                "max_share_server_size": section.max_share_server_size,
+            },
+            secrets=SecretBox(Path(config.secrets_file)),
         )
     return found
 
@@ -85,12 +95,13 @@ class Agent:
             config.database_url, config.host, config.run_directory, wake_gid=_gid(config.api.user)
         )
         self._compute = self._make_compute()
+        self._network = make_network_agent(config, self._db, self._backends, self._worker.adopt)
         self._runner = Runner(
             self._db,
             self._backends,
             retry=self._worker.retry,
             give_up_after=datetime.timedelta(seconds=config.grant_timeout_seconds),
-            openers={} if self._compute is None else {"attachment": self._compute.opener},
+            openers=self._openers(),
         )
         self._sweep = Sweep(
             self._db,
@@ -99,6 +110,7 @@ class Agent:
             self._runner,
             self._worker.adopt,
             grace=datetime.timedelta(seconds=config.leak_grace_seconds),
+            places=self._places,
         )
         self._sweeping = threading.Lock()
         self._stop = threading.Event()
@@ -109,6 +121,17 @@ class Agent:
             return None
         engine = DbosEngine(self._config.database_url, self._config.run_directory)
         return ComputeAgent(self._db, compute, engine, self._worker.adopt)
+
+    def _openers(self) -> dict[str, Open]:
+        found: dict[str, Open] = {}
+        if self._compute is not None:
+            found["attachment"] = self._compute.opener
+        if self._network is not None:
+            found["share_server"] = self._network.opener
+        return found
+
+    def _places(self, backend: Backend) -> Mapping[str, Place]:
+        return {} if self._network is None else self._network.places(backend)
 
     def stop(self) -> None:
         self._stop.set()
@@ -152,13 +175,16 @@ class Agent:
 
     def _run_sweep(self, *, at_start: bool = False) -> None:
         with self._sweeping:
+            if self._network is not None:
+                self._do("networks", self._network.sweep)
             self._sweep.run(at_start=at_start)
 
     def _ensure(self) -> None:
         ensure_if_asked(self._db, self._config.host, self._run_sweep)
 
     def _report(self) -> None:
-        report(self._db, self._config.host, self._backends.values())
+        network = None if self._network is None else self._network.capabilities()
+        report(self._db, self._config.host, self._backends.values(), network)
 
     def _tidy(self) -> None:
         now = utcnow()

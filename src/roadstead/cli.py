@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from roadstead import commands
+from roadstead import commands, commands_attachments, commands_migration, commands_secrets
 from roadstead.model.errors import RoadsteadError
 from roadstead.options import ConfigOption, StateOption, fail, load_or_fail
 
@@ -79,6 +79,9 @@ def version() -> None:
 
 
 commands.register(app)
+commands_attachments.register(app)
+commands_migration.register(app)
+commands_secrets.register(app)
 
 
 @users_app.command("add")

@@ -21,7 +21,11 @@ _VERSION = {"X-OpenStack-Manila-API-Version": "2.99"}
 
 
 class ApiError(RoadsteadError):
-    """The API refused, or did not answer."""
+    """The API refused, with this status, or did not answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,9 +95,13 @@ class Client:
         """The body of the answer; `path` is below /roadstead/v1."""
         return self._send("GET", f"/roadstead/v1{path}", query)
 
-    def post(self, path: str) -> dict[str, Any]:
-        """The body of the answer to a request without one."""
-        return self._send("POST", f"/roadstead/v1{path}", {})
+    def post(self, path: str, body: object = None) -> dict[str, Any]:
+        """The body of the answer."""
+        return self._send("POST", f"/roadstead/v1{path}", {}, body)
+
+    def delete(self, path: str, **query: object) -> dict[str, Any]:
+        """The body of the answer."""
+        return self._send("DELETE", f"/roadstead/v1{path}", query)
 
     def share_id(self, share: str) -> str:
         """The id of a share given by id or name. ApiError unless exactly one has the name."""
@@ -105,15 +113,21 @@ class Client:
             raise ApiError(f"{count} named {share!r}")
         return str(found[0]["id"])
 
-    def _send(self, method: str, path: str, query: Mapping[str, object]) -> dict[str, Any]:
+    def _send(
+        self, method: str, path: str, query: Mapping[str, object], body: object = None
+    ) -> dict[str, Any]:
         where = urllib.parse.urlsplit(self._who.url)
         https = where.scheme == "https"
         kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
         connection = kind(where.hostname or "", where.port, timeout=_TIMEOUT)
         given = {k: v for k, v in query.items() if v is not None}
         target = where.path + path + (f"?{urllib.parse.urlencode(given)}" if given else "")
+        headers = {**_VERSION, **self._who.headers}
+        sent = None
+        if body is not None:
+            sent, headers["Content-Type"] = json.dumps(body), "application/json"
         try:
-            connection.request(method, target, headers={**_VERSION, **self._who.headers})
+            connection.request(method, target, body=sent, headers=headers)
             answer = connection.getresponse()
             status, text = answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
@@ -121,19 +135,27 @@ class Client:
         finally:
             connection.close()
         if not 200 <= status < 300:
-            raise ApiError(f"{_message(text)} ({status})")
+            raise ApiError(_message(text, status), status)
         return cast("dict[str, Any]", json.loads(text or "{}"))
 
 
-def _message(text: str) -> str:
-    """What an error's body says, whichever form it has."""
+def _message(text: str, status: int) -> str:
+    """What an error's body says, whichever form it has; facts that are missing in lines of their
+    own, each with its fix."""
     try:
         body: Any = json.loads(text)
         if "message" in body:
-            return str(body["message"]).replace("<br />", " ").strip()
-        return str(next(iter(body.values()))["message"])
+            return f"{str(body['message']).replace('<br />', ' ').strip()} ({status})"
+        fault = next(iter(body.values()))
+        message = str(fault["message"])
+        missing = [
+            f"  - {each['fact']}\n    fix: {each['fix']}" for each in fault.get("missing", ())
+        ]
     except (ValueError, TypeError, KeyError, StopIteration, AttributeError):
-        return text.strip()[:200] or "no reason given"
+        return f"{text.strip()[:200] or 'no reason given'} ({status})"
+    if not missing:
+        return f"{message} ({status})"
+    return "\n".join([f"{message.partition(': ')[0]} ({status}):", *missing])
 
 
 def connect(config: Config, cloud: str | None) -> Client:

@@ -1,19 +1,21 @@
-"""Commands that ask the API: what leads to a share, whether it works, what is going on.
+"""Commands that ask the API: what leads to a share, whether it works, what is going on."""
 
-Tables are printed by views at the end; rich is imported when one is, so that other commands start
-without it.
-"""
-
-import json
 import time
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roadstead.options import ConfigOption, StateOption, fail, load_or_fail
+from roadstead.options import ConfigOption, StateOption, fail
+from roadstead.terminal import (
+    CloudOption,
+    JsonOption,
+    Share,
+    api,
+    print_facts,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from roadstead.client import Client
@@ -21,17 +23,7 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 
-CloudOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cloud",
-        help="A cloud of clouds.yaml; without it OS_CLOUD, OS_ENDPOINT …, or roadstead-admin.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 LimitOption = Annotated[int, typer.Option("--limit", help="The newest so many.", min=0)]
-Share = Annotated[str, typer.Argument(help="Its id or name.", metavar="SHARE")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,31 +37,36 @@ def explain(
     client: Annotated[
         str | None, typer.Option(help="The address of a VM.", show_default=False)
     ] = None,
+    vm: Annotated[
+        str | None,
+        typer.Option(help="A VM, by id or name: the way through its host.", show_default=False),
+    ] = None,
     cloud: CloudOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     state: StateOption = None,
 ) -> None:
     """Tell how a share is reached, hop by hop, and which rule admits the client."""
-    with _api(cloud, config, state) as api:
-        found = api.get(f"/shares/{api.share_id(share)}/explain", client=client)["explanation"]
+    with api(cloud, config, state) as asked:
+        where = f"/shares/{asked.share_id(share)}/explain"
+        found = asked.get(where, client=client, vm=vm)["explanation"]
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_facts(
+    print_facts(
         {
             "share": f"{found['name'] or found['share_id']} ({found['status']})",
             "road": found["road"],
             "isolation": found["isolation"],
             "backend": found.get("backend"),
-            "addresses": ", ".join(found["addresses"]),
-            "paths": "\n".join(found["paths"]),
+            "addresses": ", ".join(found["addresses"]) or None,
+            "paths": "\n".join(found["paths"]) or None,
             "size": f"{found['size_gib']} GiB; project: {_quota(found['quota']['gigabytes'])}",
             "client": _client(found),
         }
     )
     rows = [(h["name"], _MARKS[h["ok"]], h["what"]) for h in found["hops"]]
-    _print_table(("hop", "", "what"), rows)
+    print_table(("hop", "", "what"), rows)
 
 
 def probe(
@@ -80,18 +77,18 @@ def probe(
     state: StateOption = None,
 ) -> None:
     """Really connect to a share, as a stranger and as a guest; 0 when both get what they should."""
-    with _api(cloud, config, state) as api:
-        share_id = api.share_id(share)
-        started = api.post(f"/shares/{share_id}/probe")["probe"]
-        _wait(api, started["operation_id"])
-        found = api.get(f"/shares/{share_id}/probe")["probe"]
+    with api(cloud, config, state) as asked:
+        share_id = asked.share_id(share)
+        started = asked.post(f"/shares/{share_id}/probe")["probe"]
+        _wait(asked, started["operation_id"])
+        found = asked.get(f"/shares/{share_id}/probe")["probe"]
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         facts = {k: found[k] for k in ("verdict", "problem", "note", "finished_at")}
-        _print_facts(facts)
+        print_facts(facts)
         names = "server source expected outcome milliseconds nfs_status detail".split()
-        _print_table(names, ([one[name] for name in names] for one in found["attempts"]))
+        print_table(names, ([one[name] for name in names] for one in found["attempts"]))
     raise typer.Exit(0 if found["verdict"] == "good" else 1)
 
 
@@ -111,15 +108,15 @@ def operations(
     state: StateOption = None,
 ) -> None:
     """List what the agents do, did and wait for, the newest first."""
-    with _api(cloud, config, state) as api:
-        share_id = api.share_id(share) if share else None
+    with api(cloud, config, state) as asked:
+        share_id = asked.share_id(share) if share else None
         wanted = {"share_id": share_id, "state": in_state, "verb": verb, "limit": limit}
-        found = api.get("/operations", all_projects=1, **wanted)["operations"]
+        found = asked.get("/operations", all_projects=1, **wanted)["operations"]
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     names = "created_at verb share_id state steps_done attempts not_before error".split()
-    _print_table(names, ([one[name] for name in names] for one in found))
+    print_table(names, ([one[name] for name in names] for one in found))
 
 
 def drift(
@@ -130,36 +127,23 @@ def drift(
     state: StateOption = None,
 ) -> None:
     """List where the world differed from the database, and what was done about it."""
-    with _api(cloud, config, state) as api:
-        found = api.get("/drift", limit=limit)["drift"]
+    with api(cloud, config, state) as asked:
+        found = asked.get("/drift", limit=limit)["drift"]
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     names = "found_at host kind resource_type resource_id detail action".split()
-    _print_table(names, ([one[name] for name in names] for one in found))
+    print_table(names, ([one[name] for name in names] for one in found))
 
 
-# --- the API ----------------------------------------------------------------------------------
+# --- waiting and wording ------------------------------------------------------------------------
 
 
-@contextmanager
-def _api(cloud: str | None, config: Path | None, state: Path | None) -> Generator["Client"]:
-    """A client; what it is refused ends the command."""
-    from roadstead.client import connect
-    from roadstead.model.errors import RoadsteadError
-
-    settings = load_or_fail(config, state)
-    try:
-        yield connect(settings, cloud)
-    except RoadsteadError as error:
-        fail(str(error))
-
-
-def _wait(api: "Client", operation_id: str) -> None:
+def _wait(asked: "Client", operation_id: str) -> None:
     """The operation has ended; the command ends if it takes too long."""
     end = time.monotonic() + _WAIT_SECONDS
     while True:
-        found = api.get(f"/operations/{operation_id}")["operation"]
+        found = asked.get(f"/operations/{operation_id}")["operation"]
         if found["state"] in ("done", "failed"):
             return
         if time.monotonic() > end:
@@ -167,8 +151,6 @@ def _wait(api: "Client", operation_id: str) -> None:
             fail(f"operation {operation_id} is still {found['state']} ({why})")
         time.sleep(_POLL_SECONDS)
 
-
-# --- what is printed ----------------------------------------------------------------------------
 
 _MARKS = {True: "ok", False: "NO", None: "-"}
 
@@ -181,39 +163,5 @@ def _quota(use: Mapping[str, int]) -> str:
 def _client(found: Mapping[str, Any]) -> str | None:
     if found["client"] is None:
         return None
-    level = f" ({found['level']})" if found["verdict"] == "admitted" else ""
+    level = f" ({found['level']})" if found["verdict"] in ("admitted", "attached") else ""
     return f"{found['client']}: {found['verdict']}{level}"
-
-
-def _print_json(found: object) -> None:
-    typer.echo(json.dumps(found, indent=2))
-
-
-def _print_facts(facts: Mapping[str, object]) -> None:
-    _print_grid((), [(name, value) for name, value in facts.items() if value is not None])
-
-
-def _print_table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    _print_grid(tuple(names), rows)
-
-
-def _print_grid(names: tuple[str, ...], rows: Iterable[Iterable[object]]) -> None:
-    """With a head if there are names. Nothing in a value is taken for markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        # Nobody is there to widen the window, and a cut id is of no use.
-        console.width = 240
-    table = Table(*names, show_header=bool(names), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, cast("list[object]", value)))
-    return "" if value is None else str(value)

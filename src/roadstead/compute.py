@@ -1,7 +1,6 @@
 """This machine as a compute host: what the agent does for the hypervisor road."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -65,24 +64,25 @@ class ComputeAgent:
         self._sweep = ComputeSweep(db, compute, grants, adopt)
         self._look = threading.Lock()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Host and VMs are reported, attachments are as they should be, and go on being so."""
         self._compute.mounts.ensure_ready()
         self.look()
-        self._thread = threading.Thread(target=self._watch, name="compute", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._watch, name="compute", daemon=True).start()
 
     def stop(self) -> None:
         """Nobody looks any more; VMs keep their devices."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(LOOK_SECONDS * 2)
+        # The watcher itself may wait for libvirt a while longer; it acts on nothing any more.
+        with self._look:
+            pass
 
     def look(self) -> None:
         """Rows and world were compared once, whatever went wrong."""
         with self._look:
+            if self._stop.is_set():
+                return
             try:
                 report(self._db, self._compute)
                 if self._sweep.run():
@@ -97,6 +97,5 @@ class ComputeAgent:
                 seen = self._compute.hypervisor.wait_for_change(seen, LOOK_SECONDS)
             except Exception:
                 log.exception("hypervisor not watched")
-                time.sleep(LOOK_SECONDS)
-            if not self._stop.is_set():
-                self.look()
+                self._stop.wait(LOOK_SECONDS)
+            self.look()

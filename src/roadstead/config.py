@@ -13,7 +13,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from roadstead.model.errors import ConfigError
+from roadstead.model.errors import BadRequest, ConfigError
+from roadstead.model.network_pools import (
+    NetworkPool,
+    check_pools,
+    parse_addressing,
+    parse_numbers,
+)
 from roadstead.model.quotas import DEFAULT_LIMITS
 
 STATE_DIRECTORY = "/var/lib/roadstead"
@@ -82,6 +88,15 @@ class BackendConfig(Section, frozen=True):
     reserved_percentage: Annotated[
         int, _doc("Part of the pool that new shares never take", ge=0, le=100)
     ] = 0
+    max_share_servers: Annotated[
+        int, _doc("Share servers of the backend; -1 = any number (road network)", ge=-1)
+    ] = -1
+    max_shares_per_share_server: Annotated[
+        int, _doc("Shares on one share server; then another is made; -1 = any number", ge=-1)
+    ] = -1
+    max_share_server_size: Annotated[
+        int, _doc("Gigabytes of all shares on one share server; -1 = any number", ge=-1)
+    ] = -1
     pool_options: Annotated[
         dict[str, Any], _doc("For the pool driver; image: directory, backing_gib, mount_root")
     ] = {}
@@ -125,6 +140,33 @@ class ProjectConfig(Section, frozen=True):
     )
 
 
+class NetworkConfig(Section, frozen=True):
+    """Segments that share networks may name, by this table's name (road network). Each project
+    that does so gets a number of its own; a flat network is one wire for all of them."""
+
+    type: Annotated[Literal["flat", "vlan", "vxlan"], _doc("What its segments are")] = "vxlan"
+    ids: Annotated[str, _doc("VLAN ids or VNIs to give out: 1000-1999, or one; '' for flat")] = ""
+    physical_network: Annotated[str, _doc("Where the segments are; '' for vxlan")] = ""
+    mtu: Annotated[int, _doc("0 = as large as the underlay allows", ge=0, le=65535)] = 0
+    projects: Annotated[tuple[str, ...], _doc("Who may use it, by id; [] = everybody")] = ()
+    subnets: Annotated[
+        tuple[str, ...],
+        _doc("CIDR[,gateway][,first-last] of all there are; [] = as each project says; not flat"),
+    ] = ()
+
+
+class HostNetworkConfig(Section, frozen=True):
+    """How this machine gets share servers onto tenants' networks (road network)."""
+
+    driver: Annotated[str, _doc("Network driver (segments); '' = no share servers here")] = ""
+    options: Annotated[
+        dict[str, Any], _doc("For the driver; segments: underlay, physical_networks, …")
+    ] = {}
+    unused_minutes: Annotated[int, _doc("How long a share server without shares is kept", ge=0)] = (
+        10
+    )
+
+
 class Config(Section, frozen=True):
     """The whole configuration. `load` fills in what depends on the machine."""
 
@@ -158,8 +200,14 @@ class Config(Section, frozen=True):
     attachments_per_project: Annotated[
         int, _doc("How many shares a project's VMs may have attached; -1 = any number", ge=-1)
     ] = 100
+    secrets_file: Annotated[
+        str,
+        _doc("Keys that seal secrets in the database; '' = <state_directory>/etc/secrets.keys"),
+    ] = ""
     projects: dict[str, ProjectConfig] = {}
+    networks: dict[str, NetworkConfig] = {}
     compute: ComputeConfig = ComputeConfig()
+    network: HostNetworkConfig = HostNetworkConfig()
 
     @property
     def database_url(self) -> str:
@@ -189,7 +237,8 @@ def load(
     if state:
         given["state_directory"] = str(Path(state).absolute())
         given.setdefault("run_directory", f"{given['state_directory']}/run")
-    return _complete(config_source.convert(given, Config))
+    # A host of VMs only says so by an empty table.
+    return _complete(config_source.convert(given, Config), bare=given.get("backends") == {})
 
 
 def write_effective(config: Config, path: Path, *, gid: int = -1) -> None:
@@ -235,7 +284,7 @@ def _find(
     return next((c for c in candidates if c.is_file()), None)
 
 
-def _complete(config: Config) -> Config:
+def _complete(config: Config, *, bare: bool = False) -> Config:
     """Derived defaults are filled in; what cannot be is refused."""
     state = str(Path(config.state_directory).absolute())
     run = str(Path(config.run_directory or "/run/roadstead").absolute())
@@ -245,8 +294,9 @@ def _complete(config: Config) -> Config:
     for project, own in config.projects.items():
         _check_networks(f"projects.{project}.permitted_cidrs", own.permitted_cidrs)
     _check_api(config.api)
+    check_pools(network_pools(config))
     replace = msgspec.structs.replace
-    backends = config.backends or {"local": BackendConfig()}
+    backends = config.backends if bare else config.backends or {"local": BackendConfig()}
     return replace(
         config,
         host=config.host or socket.gethostname(),
@@ -256,6 +306,7 @@ def _complete(config: Config) -> Config:
         api=replace(config.api, users_file=config.api.users_file or f"{state}/etc/users"),
         backends={n: _complete_backend(n, b, state, run) for n, b in backends.items()},
         quota=DEFAULT_LIMITS | config.quota,
+        secrets_file=config.secrets_file or f"{state}/etc/secrets.keys",
     )
 
 
@@ -272,8 +323,9 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
     pool, export = dict(backend.pool_options), dict(backend.export_options)
     if backend.pool == "image":
         pool.setdefault("directory", f"{state}/pools/{name}")
-    if backend.export == "ganesha":
+    if backend.export in ("ganesha", "samba", "ganesha+samba"):
         export.setdefault("state_directory", f"{state}/exports/{name}")
+    if backend.export in ("ganesha", "ganesha+samba"):
         export.setdefault("run_directory", f"{run}/exports/{name}")
     return msgspec.structs.replace(
         backend,
@@ -281,6 +333,31 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         pool_options=pool,
         export_options=export,
     )
+
+
+def network_pools(config: Config) -> dict[str, NetworkPool]:
+    """`[networks.<name>]` as the service works with it. ConfigError when the ids are no numbers."""
+    found: dict[str, NetworkPool] = {}
+    for name, section in config.networks.items():
+        try:
+            first, last = parse_numbers(section.ids) if section.ids else (None, None)
+        except ValueError as error:
+            raise ConfigError(f"networks.{name}.ids: {error}") from error
+        try:
+            subnets = tuple(parse_addressing(text) for text in section.subnets)
+        except BadRequest as error:
+            raise ConfigError(f"networks.{name}.subnets: {error}") from error
+        found[name] = NetworkPool(
+            name=name,
+            kind=section.type,
+            physical_network=section.physical_network,
+            first=first,
+            last=last,
+            mtu=section.mtu or None,
+            projects=section.projects,
+            subnets=subnets,
+        )
+    return found
 
 
 def _check_networks(key: str, networks: tuple[str, ...]) -> None:

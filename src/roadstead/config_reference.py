@@ -22,7 +22,7 @@ _SECRET = "********"  # noqa: S105 -- what is shown instead of one
 def reference() -> str:
     """A complete file; read back, it is the default configuration."""
     defaults = c.Config(backends={"local": c.BackendConfig()}, quota=dict(DEFAULT_LIMITS))
-    lines = [_HEAD, *_section(defaults, ""), "", *_project_example()]
+    lines = [_HEAD, *_section(defaults, ""), "", *_examples()]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
@@ -80,9 +80,11 @@ def _table(path: str, doc: str, value: Any) -> Iterator[str]:
             yield f"{name} = {_literal(item)}"
 
 
-def _project_example() -> list[str]:
-    """[projects.<id>] has no default entry, so it stays a comment."""
-    return ["# " + line if line else "#" for line in _section(c.ProjectConfig(), "projects.ID")][1:]
+def _examples() -> list[str]:
+    """[projects.<id>] and [networks.<name>] have no default entry, so they stay comments."""
+    project = list(_section(c.ProjectConfig(), "projects.ID"))[1:]
+    network = list(_section(c.NetworkConfig(ids="1000-1999"), "networks.NAME"))
+    return [f"# {line}".rstrip() for line in (*project, *network)]
 
 
 def _is_table(value: Any, kind: Any) -> bool:

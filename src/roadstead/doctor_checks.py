@@ -27,8 +27,7 @@ State = Literal["ok", "warn", "missing"]
 _KVM_GET_API_VERSION = 0xAE00  # linux/kvm.h
 _KVM_API_VERSION = 12
 _LEAST_FREE_BYTES = 2 << 30
-_GANESHA_PLUGINS = ("/usr/lib/*/ganesha", "/usr/lib64/ganesha", "/usr/lib/ganesha")
-_VIRTIOFSD = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd")
+GANESHA_PLUGINS = ("/usr/lib/*/ganesha", "/usr/lib64/ganesha", "/usr/lib/ganesha")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _VERSION = re.compile(r"\b[vV]?\d+(\.\d+)+[\w.+~-]*")
 
@@ -45,7 +44,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def all_checks(config: Config) -> list[Check]:
     """Every check of every road, in the order to read them."""
-    return [*direct(config), *hypervisor(), *network(), *gateway()]
+    from roadstead.doctor_compute import hypervisor  # which are made of what is here
+    from roadstead.doctor_network import network
+
+    return [*direct(config), *hypervisor(config), *network(config), *gateway()]
 
 
 def direct(config: Config) -> Iterator[Check]:
@@ -60,7 +62,7 @@ def direct(config: Config) -> Iterator[Check]:
     yield tool(road, "btrfstune", None, "apt install btrfs-progs")
     yield from _room_for_images(road, state)
     yield tool(road, "ganesha.nfsd", ["-v"], "apt install nfs-ganesha nfs-ganesha-vfs")
-    yield plugin(road, _GANESHA_PLUGINS)
+    yield plugin(road, GANESHA_PLUGINS)
     yield tool(road, "dbus-daemon", ["--version"], "apt install dbus-daemon")
     yield tool(road, "nsenter", ["--version"], "apt install util-linux")
     for name, backend in config.backends.items():
@@ -68,24 +70,6 @@ def direct(config: Config) -> Iterator[Check]:
             port = int(backend.export_options.get("port", 2049))
             yield port_free(road, f"port {port} ({name})", port, Path(config.run_directory))
     yield python_packages(road, ("dbos", "granian", "falcon", "sqlalchemy", "bcrypt", "jeepney"))
-
-
-def hypervisor() -> Iterator[Check]:
-    """What attaching a share to a VM of this host needs."""
-    road = "hypervisor"
-    yield kvm(road)
-    yield tool(road, "qemu-system-x86_64", ["--version"], "apt install qemu-system-x86")
-    daemon = next((p for p in _VIRTIOFSD if os.path.exists(p)), "virtiofsd")
-    yield tool(road, daemon, ["--version"], "apt install virtiofsd")
-    yield tool(road, "libvirtd", ["--version"], "apt install libvirt-daemon-system")
-    yield python_packages(road, ("libvirt",), "pip install roadstead[libvirt]")
-
-
-def network() -> Iterator[Check]:
-    """What share servers on tenant segments need."""
-    yield from _segments("network")
-    yield tool("network", "ovs-vsctl", ["--version"], "apt install openvswitch-switch", need=False)
-    yield tool("network", "ganesha.nfsd", ["-v"], "apt install nfs-ganesha nfs-ganesha-vfs")
 
 
 def gateway() -> Iterator[Check]:

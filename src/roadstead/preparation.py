@@ -35,8 +35,10 @@ def prepare(config: c.Config, listener_fd: int) -> list[Child]:
 
     def bootstrap() -> None:
         from roadstead.bootstrap import bootstrap as ensure
+        from roadstead.store.secrets import ensure_key_file
 
         ensure(config, account)
+        ensure_key_file(Path(config.secrets_file), gid=account.gid)
 
     def migrate() -> None:
         os.umask(0o077)

@@ -5,12 +5,14 @@ import os
 from roadstead.agent import make_backends, only_one
 from roadstead.compute import make_compute
 from roadstead.config import Config
+from roadstead.networking import make_network
+from roadstead.networking import take_down as take_down_network
 
 
 def take_down(config: Config) -> None:
-    """No export server runs and nothing of ours is mounted. ConfigError while the agent runs;
-    InUse when somebody has a share open, or a running VM has it attached: what comes after it is
-    then left as it is."""
+    """No export server runs, no share server is there and nothing of ours is mounted. ConfigError
+    while the agent runs; InUse when somebody has a share open, or a running VM has it attached:
+    what comes after it is then left as it is."""
     os.makedirs(config.run_directory, exist_ok=True)
     with only_one(config):
         backends = make_backends(config)
@@ -19,5 +21,8 @@ def take_down(config: Config) -> None:
             compute.mounts.ensure_all_unmounted()
         for backend in backends.values():
             backend.export.stop_all()
+        network = make_network(config)
+        if network is not None:
+            take_down_network(network)
         for backend in backends.values():
             backend.pool.ensure_unmounted()

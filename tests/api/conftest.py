@@ -42,6 +42,7 @@ def cloud(openstack_client: OpenStackClient) -> Generator[Cloud]:
                 "addresses": ["192.0.2.2"],
             },
         },
+        "networks": {"tenants": {"type": "vxlan", "ids": "1000-9999", "mtu": 1450}},
     }
     with Roadstead(pool="memory", export="memory", settings=settings) as server:
         yield Cloud(server, openstack_client)

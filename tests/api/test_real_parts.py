@@ -6,6 +6,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.api.cli import Cli, OpenStackClient
+from tests.lab.segment import Segment
 from tests.live.service import Roadstead
 from tests.services.postgres import Postgres
 
@@ -51,5 +52,6 @@ def test_postgresql(postgres_url: str, openstack_client: OpenStackClient) -> Non
 
 @pytest.mark.real
 def test_images_and_ganesha(openstack_client: OpenStackClient) -> None:
-    with Roadstead() as server:
+    # A namespace of its own: there is one port 2049 in the root's.
+    with Segment() as segment, Roadstead(segment) as server:
         _smoke(server, openstack_client)

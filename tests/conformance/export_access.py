@@ -19,24 +19,27 @@ class AccessConformance:
     """The suite; with a fixture `bench` as for ExportConformance."""
 
     def test_rules_are_replaced(self, bench: ExportBench) -> None:
-        spec = bench.exported(rule(NEAR), rule(FAR, "ro"))
+        spec = bench.exported(bench.rule(NEAR), bench.rule(FAR, "ro"))
         assert bench.level_of(FAR, spec) == "ro"
-        assert bench.allow(spec, [rule(NEAR, "ro"), rule(SIBLING)]) == [None, None]
+        assert bench.allow(spec, [bench.rule(NEAR, "ro"), bench.rule(SIBLING)]) == [None, None]
         levels = [bench.level_of(client, spec) for client in (NEAR, SIBLING, FAR)]
         assert levels == ["ro", "rw", None]
-        assert bench.found()[spec.instance_id].facts["clients"] == {
-            f"{NEAR}/32": "ro",
-            f"{SIBLING}/32": "rw",
-        }
+        assert bench.found()[spec.instance_id].facts["clients"] == bench.clients(
+            near="ro", sibling="rw"
+        )
         assert bench.allow(spec, []) == []
         assert bench.level_of(NEAR, spec) is None
 
     def test_an_unknown_export_has_no_rules(self, bench: ExportBench) -> None:
-        kept = bench.exported(rule(NEAR))
+        kept = bench.exported(bench.rule(NEAR))
         for spec in (bench.spec(), bench.spec(export_id=kept.export_id)):
             with pytest.raises(NotFound):
-                bench.allow(spec, [rule(FAR)])
+                bench.allow(spec, [bench.rule(FAR)])
         assert bench.level_of(FAR, kept) is None
+
+
+class IpAccessConformance(AccessConformance):
+    """The suite of a driver whose rules name addresses."""
 
     # D-I4
     @pytest.mark.parametrize(

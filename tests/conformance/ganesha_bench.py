@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
+    from roadstead.drivers.base import ExportServer
+
 SERVER, SERVER6 = "10.9.0.1", "fd00:9::1"
 CONTENT = b"hello\n"
 
@@ -65,7 +67,7 @@ class GaneshaLab:
         # Short, because a socket's path in it may have no more than 107 characters.
         self.root = Path(tempfile.mkdtemp(prefix="rs-exp-"))
         self._numbers = itertools.count(1)
-        self._drivers: list[GaneshaExport] = []
+        self._drivers: list[ExportServer] = []
         add_netns(self.netns)
         self._exit = contextlib.ExitStack()
         self._exit.callback(shutil.rmtree, self.root)
@@ -151,7 +153,7 @@ class GaneshaLab:
         """Where the export is stored."""
         return self.root / "state" / spec.place.id / "exports.d" / f"{spec.export_id}.conf"
 
-    def bench(self, driver: GaneshaExport | None = None) -> ExportBench:
+    def bench(self, driver: ExportServer | None = None) -> ExportBench:
         """A driver with its server running."""
         driver = driver or self.driver()
         place = self.place()

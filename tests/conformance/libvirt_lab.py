@@ -140,9 +140,9 @@ def end(pid: int) -> None:
         os.close(fd)
     limit = time.monotonic() + 10
     # A zombie until whoever inherited it has looked.
-    while Path(f"/proc/{pid}/cmdline").exists() and time.monotonic() < limit:
-        if not Path(f"/proc/{pid}/cmdline").read_bytes():
-            return
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        while time.monotonic() < limit and Path(f"/proc/{pid}/cmdline").read_bytes():
+            time.sleep(0.01)
 
 
 def _is_plain(found: h.GuestFacts, domain: Domain) -> bool:

@@ -10,15 +10,17 @@ import pytest
 from roadstead.drivers.export.memory import MemoryExport
 from roadstead.drivers.export.rules import level_for
 from roadstead.model import world as w
-from tests.conformance.export_access import AccessConformance
+from tests.conformance.export_access import IpAccessConformance
 from tests.conformance.exports import ExportBench, ExportConformance, rule
 from tests.conformance.ganesha_bench import GaneshaLab
+from tests.conformance.samba_bench import SambaLab
+from tests.conformance.user_access import UserAccessConformance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class TestMemory(ExportConformance, AccessConformance):
+class TestMemory(ExportConformance, IpAccessConformance):
     @pytest.fixture
     def bench(self) -> ExportBench:
         driver = MemoryExport(addresses=("10.9.0.1", "fd00:9::1"))
@@ -54,9 +56,42 @@ def lab() -> Iterator[GaneshaLab]:
 
 
 @pytest.mark.real
-class TestGanesha(ExportConformance, AccessConformance):
+class TestGanesha(ExportConformance, IpAccessConformance):
     @pytest.fixture
     def bench(self, lab: GaneshaLab) -> Iterator[ExportBench]:
         bench = lab.bench()
+        yield bench
+        bench.driver.ensure_server_absent(bench.place)
+
+
+@pytest.fixture(scope="module")
+def smb_lab() -> Iterator[SambaLab]:
+    with SambaLab() as lab:
+        yield lab
+
+
+@pytest.mark.real
+class TestSamba(ExportConformance, UserAccessConformance):
+    @pytest.fixture
+    def bench(self, smb_lab: SambaLab) -> Iterator[ExportBench]:
+        bench = smb_lab.smb_bench()
+        yield bench
+        bench.driver.ensure_server_absent(bench.place)
+
+
+@pytest.mark.real
+class TestNfsOfBoth(ExportConformance, IpAccessConformance):
+    @pytest.fixture
+    def bench(self, smb_lab: SambaLab) -> Iterator[ExportBench]:
+        bench = smb_lab.bench(smb_lab.both())
+        yield bench
+        bench.driver.ensure_server_absent(bench.place)
+
+
+@pytest.mark.real
+class TestSmbOfBoth(ExportConformance, UserAccessConformance):
+    @pytest.fixture
+    def bench(self, smb_lab: SambaLab) -> Iterator[ExportBench]:
+        bench = smb_lab.smb_bench(smb_lab.both())
         yield bench
         bench.driver.ensure_server_absent(bench.place)

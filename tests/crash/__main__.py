@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from roadstead.ops.recipes import RECIPES
-from tests.crash import whole
+from tests.crash import hypervisor, whole
 from tests.crash.play import Result, play, points
 from tests.crash.scenarios import uncovered
 from tests.crash.stage import DATABASES, Stage
@@ -74,6 +74,9 @@ def _kills(options: argparse.Namespace) -> Iterator[Kill]:
     for scenario in whole.succeeding():
         yield lambda stage, s=scenario: whole.answered(stage, s)
     yield whole.submitted
+    for victim in hypervisor.VICTIMS:
+        for point in (*hypervisor.ATTACHING, *hypervisor.DETACHING):
+            yield lambda stage, v=victim, p=point: hypervisor.both_killed(stage, v, *p)
     for victim in VICTIMS:
         yield lambda stage, v=victim: whole.storm(stage, v, random.Random(options.seed))
 
@@ -82,7 +85,7 @@ def _played(database: str, kills: Sequence[Kill]) -> Iterator[Result]:
     """One service for all; a broken one is replaced, so that each kill has a result of its own."""
     remaining = list(kills)
     while remaining:
-        with Stage(database) as stage:
+        with Stage(database, host=True) as stage:
             while remaining:
                 result = remaining.pop(0)(stage)
                 yield result

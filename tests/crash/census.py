@@ -24,6 +24,7 @@ from roadstead.model.states import ACCESS_PENDING, VERBS
 from roadstead.roads.backend import Backend
 from roadstead.store import tables as t
 from roadstead.store.db import Database, Tx
+from tests.crash.census_compute import ComputeCensus
 
 # Its recipe took everything back, or never began.
 _NOTHING = frozenset(("error",))
@@ -63,6 +64,7 @@ class Census:
         self._config = config
         self._db = Database(config.database_url)
         self._backends = make_backends(config)
+        self._compute = ComputeCensus(config, self._db) if config.compute.hypervisor else None
 
     @property
     def backend(self) -> Backend:
@@ -103,7 +105,11 @@ class Census:
             mine = [k for k in shares if k.host == backend.pool_name]
             leaked += self._pool(backend, mine)
             leaked += self._exports(backend, mine)
-        return Findings(stuck=[*self.live_operations(), *self._unfinished(shares)], leaked=leaked)
+        stuck = [*self.live_operations(), *self._unfinished(shares)]
+        if self._compute is not None:
+            stuck += self._compute.stuck()
+            leaked += self._compute.leaked()
+        return Findings(stuck=stuck, leaked=leaked)
 
     def _unfinished(self, shares: Iterable[Known]) -> Iterator[str]:
         for known in shares:
@@ -137,7 +143,8 @@ class Census:
         points = {str(layout.point(id_)) for id_ in whole}
         optional = [*frame, *(str(layout.point(id_)) for id_ in half)]
         state = self._config.state_directory
-        yield from _differ("mount", _mounts_below(state), points, may=optional)
+        own = [p for p in _mounts_below(state) if not f"{p}/".startswith(f"{state}/run/compute/")]
+        yield from _differ("mount", own, points, may=optional)
         files = [str(layout.share(id_)) for id_ in whole]
         optional = [str(layout.backing), *(str(layout.share(id_)) for id_ in half)]
         behind = [f for f in loop.in_use().values() if f.startswith(f"{state}/")]

@@ -99,6 +99,19 @@ def server_refuses_export(stage: Stage, subject: Subject) -> Generator[None]:
         file.unlink()
 
 
+@contextlib.contextmanager
+def vm_cannot_be_redefined(stage: Stage, _subject: Subject) -> Generator[None]:
+    """libvirt cannot write the VM's definition: its file is a mount point there, which nothing can
+    be renamed to."""
+    libvirtd = stage.host.libvirtd
+    file = f"/etc/libvirt/qemu/{stage.host.vm.name}.xml"
+    libvirtd.inside(["mount", "--bind", file, file])
+    try:
+        yield
+    finally:
+        libvirtd.inside(["umount", file])
+
+
 def _pool(stage: Stage) -> ImagePool:
     pool = stage.census.backend.pool
     assert isinstance(pool, ImagePool)

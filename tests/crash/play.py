@@ -47,6 +47,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(filter(None, parts)) or "ok"
 
 
+def check(results: list[Result]) -> None:
+    """Every kill happened, and each ended well; AssertionError with those that did not."""
+    assert [f"{r.verb} {r.step} {r.phase}: {r.text()}" for r in results if not r.good] == []
+    assert results
+    assert all(r.killed for r in results)
+
+
 def points(verbs: frozenset[str] | None = None) -> list[tuple[Scenario, str, str]]:
     """(scenario, step, phase) of every kill there is, or of these verbs'."""
     return [

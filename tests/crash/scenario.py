@@ -9,10 +9,26 @@ import msgspec
 
 from roadstead.ops.recipes import RECIPES
 from tests.crash.census import Census, Known
+from tests.lab.domain import Domain
+from tests.lab.libvirtd import Libvirtd
 from tests.live.api import Api
 
 FORWARD = ("before", "effect", "journal")
 UNDO = ("undo-before", "undo-effect", "undo-journal")
+HOST = "the compute host"
+
+
+class Host(Protocol):
+    """The compute host of a stage that has one, and its VMs."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def libvirtd(self) -> Libvirtd: ...
+    @property
+    def vm(self) -> Domain: ...
+    @property
+    def odd_vm(self) -> Domain: ...
 
 
 class Stage(Protocol):
@@ -28,6 +44,8 @@ class Stage(Protocol):
     def state(self) -> Path: ...
     @property
     def agent_pid(self) -> int: ...
+    @property
+    def host(self) -> Host: ...
 
 
 class Subject(msgspec.Struct, kw_only=True):
@@ -35,6 +53,7 @@ class Subject(msgspec.Struct, kw_only=True):
 
     share_id: str = ""
     rule_id: str = ""
+    attachment_id: str = ""
 
     def known(self, stage: Stage) -> Known:
         """Its row."""
@@ -48,7 +67,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str | None = "available"
     size: int = 2
-    rules: dict[str, tuple[str, str]] = {}  # target: (level, state)
+    rules: dict[str, tuple[str, str]] = {}  # target (or HOST): (level, state)
+    attachment: tuple[str, ...] | None = None  # states; () = it is gone
 
     def differences(self, stage: Stage, subject: Subject) -> Iterator[str]:
         """What it says instead, in words."""
@@ -68,8 +88,23 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
             r["access_to"]: (r["access_level"], r["state"])
             for r in stage.api.rules(subject.share_id)
         }
-        if rules != self.rules:
-            yield f"rules: {rules}, not {self.rules}"
+        wanted = {stage.host.address if to == HOST else to: r for to, r in self.rules.items()}
+        if rules != wanted:
+            yield f"rules: {rules}, not {wanted}"
+        if self.attachment is not None:
+            found = attachment_state(stage.api, subject.attachment_id)
+            if found not in (self.attachment or (None,)):
+                yield f"attachment: {found}, not {' or '.join(self.attachment) or 'gone'}"
+
+
+def attachment_state(api: Api, attachment_id: str) -> str | None:
+    """The attachment's state; None when it is gone."""
+    url = f"{api.url}/roadstead/v1/attachments/{attachment_id}"
+    answer = api.session.get(url, timeout=60)
+    if answer.status_code == 404:
+        return None
+    answer.raise_for_status()
+    return answer.json()["attachment"]["state"]
 
 
 Obstacle = Callable[[Stage, Subject], AbstractContextManager[None]]
@@ -90,6 +125,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     fails_at: str | None = None
     obstacle: Obstacle = _none
     failures_before: int = 0  # operations that failed in `prepare`
+
+    @property
+    def needs_host(self) -> bool:
+        """Only a stage with a compute host can play it."""
+        return self.verb.startswith("attachment.")
 
     def points(self) -> Iterator[tuple[str, str]]:
         """(step, phase) of every place where this scenario can be killed."""

@@ -3,9 +3,20 @@
 A new verb needs its own here: `uncovered` names each kill point that no scenario reaches.
 """
 
+import time
+
 from roadstead.ops.recipes import RECIPES
 from tests.crash import obstacles
-from tests.crash.scenario import FORWARD, UNDO, End, Scenario, Stage, Subject
+from tests.crash.scenario import (
+    FORWARD,
+    HOST,
+    UNDO,
+    End,
+    Scenario,
+    Stage,
+    Subject,
+    attachment_state,
+)
 
 ADDRESS = "10.9.8.7"
 # Ganesha's parser cannot read it; the rule goes to error, with a message.
@@ -70,6 +81,33 @@ def _probe(stage: Stage, subject: Subject) -> None:
     stage.api.session.post(url, timeout=60).raise_for_status()
 
 
+def _attach_to(odd: bool = False):
+    def act(stage: Stage, subject: Subject) -> None:
+        vm = stage.host.odd_vm if odd else stage.host.vm
+        body = {"attachment": {"share_id": subject.share_id, "vm": vm.id}}
+        url = f"{stage.api.url}/roadstead/v1/attachments"
+        answer = stage.api.session.post(url, json=body, timeout=60)
+        assert answer.status_code == 202, answer.text
+        subject.attachment_id = answer.json()["attachment"]["id"]
+
+    return act
+
+
+def _attached(stage: Stage, subject: Subject) -> None:
+    _share(stage, subject)
+    _attach_to()(stage, subject)
+    end = time.monotonic() + 60
+    while attachment_state(stage.api, subject.attachment_id) != "active":
+        assert time.monotonic() < end, "not attached"
+        time.sleep(0.02)
+
+
+def _detach(stage: Stage, subject: Subject) -> None:
+    url = f"{stage.api.url}/roadstead/v1/attachments/{subject.attachment_id}"
+    answer = stage.api.session.delete(url, timeout=60)
+    assert answer.status_code == 202, answer.text
+
+
 SCENARIOS = (
     Scenario(verb="share.create", prepare=_nothing, act=_create(), end=End()),
     Scenario(
@@ -126,7 +164,38 @@ SCENARIOS = (
         end=End(rules={ADDRESS: ("rw", "error")}),
         fails_at="access", obstacle=obstacles.server_refuses_export,
     ),
+    Scenario(
+        verb="attachment.attach", prepare=_share, act=_attach_to(),
+        end=End(attachment=("active",), rules={HOST: ("rw", "active")}),
+    ),
+    Scenario(
+        verb="attachment.attach", prepare=_share, act=_attach_to(odd=True),
+        end=End(attachment=("error",)), fails_at="plug",
+    ),
+    Scenario(
+        verb="attachment.detach", prepare=_attached, act=_detach, end=End(attachment=()),
+    ),
+    Scenario(
+        verb="attachment.detach", prepare=_attached, act=_detach,
+        # The VM has it still: the next look finds it whole.
+        end=End(attachment=("error", "active"), rules={HOST: ("rw", "active")}),
+        fails_at="unplug", obstacle=obstacles.vm_cannot_be_redefined,
+    ),
 )  # fmt: skip
+# It runs on the host to which a VM is about to migrate, and a stage has one host: it is killed in
+# memory (tests/unit/ops/test_migration.py).
+_TWO_HOSTS = frozenset(("attachment.prepare",))
+# These need a stage with a network driver, which has none yet: they are killed in memory
+# (tests/unit/ops/test_share_servers_killed.py). The last two only refuse.
+IN_MEMORY_ONLY = (
+    "share_server.create",
+    "share_server.delete",
+    "share_server.update",
+    "share_server.manage",
+    "share_server.unmanage",
+)
+# What these steps meet passes, and the recipe waits for it as long as it takes: no way back.
+_ONLY_WAIT = frozenset(("attachment.detach", step) for step in ("unbind", "unmount", "revoke"))
 
 
 def uncovered() -> list[str]:
@@ -138,4 +207,7 @@ def uncovered() -> list[str]:
         for step in recipe.steps
         for phase in (*FORWARD, *UNDO)
         if (verb, step.name, phase) not in reached
+        and verb not in _TWO_HOSTS
+        and verb not in IN_MEMORY_ONLY
+        and not (phase in UNDO and (verb, step.name) in _ONLY_WAIT)
     ]

@@ -11,6 +11,8 @@ from typing import Self
 
 from roadstead.config import load
 from tests.crash.census import Census, Findings
+from tests.crash.host import ComputeHost
+from tests.crash.scenario import attachment_state
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead, children_of
 from tests.services.postgres import Postgres
@@ -32,8 +34,10 @@ class NotKilled(Exception):
 class Stage:
     """The service runs between enter and exit, on a database of its own."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, host: bool = False) -> None:
+        """`host`: it is a compute host, too, with libvirtd and VMs."""
         self.database = database
+        self.has_host = host
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -44,6 +48,8 @@ class Stage:
                 url = postgres.create_database("roadstead")
             segment = self._stack.enter_context(Segment())
             self.service = _Service(segment, database=url, settings=_SETTINGS)
+            if self.has_host:
+                self.host = self._stack.enter_context(ComputeHost(segment, self.service))
             self._armed = self.service.state / "kill-at"
             python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
             self.service.environ["PYTHONPATH"] = python_path
@@ -53,6 +59,8 @@ class Stage:
             config = load(None, {}, self.service.state)
             self.census = Census(config)
             self._stack.callback(self.census.close)
+            if self.has_host:
+                self.host.begin(self._stack)
             self._stack = self._stack.pop_all()
         return self
 
@@ -130,6 +138,11 @@ class Stage:
         """Every operation has ended, or had the time to."""
         _within(END_SECONDS, lambda: not self.census.live_operations())
 
+    def wait_state(self, attachment_id: str, wanted: str) -> None:
+        """The attachment is in that state."""
+        found = _within(END_SECONDS, lambda: attachment_state(self.api, attachment_id) == wanted)
+        assert found, f"attachment {attachment_id} is not {wanted}"
+
     def settle(self) -> Findings:
         """Every operation has ended and the world agrees with the database, else what is wrong."""
         self.wait_idle()
@@ -142,12 +155,25 @@ class Stage:
         return self.census.take(self.api.get("/limits")["limits"]["absolute"])
 
     def remove_all(self) -> None:
-        """No share is left in the API."""
+        """No share is left in the API, and no attachment."""
+        self._detach_all()
         shares = [share["id"] for share in self.api.get("/shares")["shares"]]
         for share_id in shares:
             self.admin.act(share_id, "force_delete")
         for share_id in shares:
             self.api.wait_gone(f"/shares/{share_id}")
+
+    def _detach_all(self) -> None:
+        if not self.has_host:
+            return
+        url = f"{self.api.url}/roadstead/v1/attachments"
+
+        def left() -> list[str]:
+            return [a["id"] for a in self.api.session.get(url, timeout=60).json()["attachments"]]
+
+        for attachment_id in left():
+            self.api.session.delete(f"{url}/{attachment_id}", timeout=60)
+        assert _within(END_SECONDS, lambda: not left()), f"still attached: {left()}"
 
 
 _SETTINGS = {

@@ -41,7 +41,7 @@ def submitted(stage: Stage) -> Result:
     leaves in the database is enough to carry it out."""
 
     def attempt(note: dict[str, int]) -> Iterator[str]:
-        subjects = [(scenario, Subject()) for scenario in succeeding()]
+        subjects = [(scenario, Subject()) for scenario in succeeding(stage)]
         for scenario, subject in subjects:
             scenario.prepare(stage, subject)
         os.kill(stage.service.pid, signal.SIGSTOP)  # it would start another agent
@@ -61,9 +61,10 @@ def submitted(stage: Stage) -> Result:
     return judged(stage, "every verb", "(submitted)", "agent, then everything", attempt)
 
 
-def succeeding() -> list[Scenario]:
-    """The scenarios without an obstacle: one per verb."""
-    return [scenario for scenario in SCENARIOS if scenario.fails_at is None]
+def succeeding(stage: Stage | None = None) -> list[Scenario]:
+    """The scenarios without an obstacle (that the stage can play): one per verb."""
+    found = [scenario for scenario in SCENARIOS if scenario.fails_at is None]
+    return [s for s in found if stage is None or stage.has_host or not s.needs_host]
 
 
 def storm(stage: Stage, victim: str, rng: random.Random) -> Result:

@@ -40,8 +40,10 @@ class Domain(Guest):
         modules: Sequence[str] = ("virtiofs", "9pnet_virtio", "9p"),
         running: bool = True,
         extra_devices: str = "",
+        numa: bool = False,
     ) -> None:
-        """ports: PCIe root ports in all, of which libvirt needs one for its own devices."""
+        """ports: PCIe root ports in all, of which libvirt needs one for its own devices. numa: its
+        memory is a NUMA cell, which libvirt 9 knows to be shared after its own restart, too."""
         super().__init__(image, modules=modules, memory=memory, shared_memory=shared_memory)
         self.id = str(uuid.uuid4())
         self.name = name or f"rs-{self.id[:8]}"
@@ -51,6 +53,7 @@ class Domain(Guest):
         self.ports = ports
         self._begin_running = running
         self._extra_devices = extra_devices
+        self._numa = numa
         self.directory = libvirtd.directory / self.id[:8]
 
     def __enter__(self) -> Self:
@@ -128,6 +131,8 @@ class Domain(Guest):
         project = quoteattr(self._project_id) if self._project_id else ""
         ours = f"<r:vm xmlns:r='{NAMESPACE}' project={project}/>" if project else ""
         mods = f" rs.mods={','.join(self._modules)}" if self._modules else ""
+        cell = f"<cell id='0' cpus='0' memory='{self._memory}' unit='MiB' memAccess='shared'/>"
+        numa = f"<numa>{cell}</numa>" if self._numa else ""
         ports = "".join(
             f"<controller type='pci' index='{i}' model='pcie-root-port'/>"
             for i in range(1, self.ports + 1)
@@ -139,7 +144,7 @@ class Domain(Guest):
             <os><type arch='x86_64' machine='q35'>hvm</type>
             <kernel>{self.image.kernel}</kernel><initrd>{self.image.initrd}</initrd>
             <cmdline>{COMMAND_LINE}{mods}</cmdline></os><features><acpi/></features>
-            <cpu mode='custom' match='exact'><model fallback='allow'>qemu64</model></cpu>
+            <cpu mode='custom' match='exact'><model fallback='allow'>qemu64</model>{numa}</cpu>
             <on_reboot>destroy</on_reboot>
             <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>{ports}
             <controller type='usb' model='none'/><memballoon model='none'/>

@@ -26,6 +26,15 @@ MODULES = (
     "nfsv3",
     "nfsv4",
     "cifs",
+    # What cifs asks for by name when it is used; a module's dependencies do not say so.
+    "ccm",
+    "cmac",
+    "ctr",
+    "ecb",
+    "gcm",
+    "ghash_generic",
+    "nls_utf8",
+    "sha512_generic",
     "8021q",
     "overlay",
 )

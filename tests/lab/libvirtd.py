@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ unix_sock_dir = "{directory}/sock"
 unix_sock_rw_perms = "0700"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
+host_uuid = "{uuid}"
 log_outputs = "3:file:{directory}/libvirtd.log"
 """
 # libvirt looks these up even where its configuration names others.
@@ -48,14 +50,18 @@ PLACES = {
     "log": "/var/log/libvirt",
 }
 CACHE = "/var/cache/libvirt"
+MODULES = ("lib/x86_64-linux-gnu/libvirt", "lib/x86_64-linux-gnu/qemu")
 
 
 class Libvirtd:
     """Runs between enter and exit. Mounts made later below `shared` are seen by it."""
 
-    def __init__(self, *, shared: Sequence[Path] = ()) -> None:
+    def __init__(self, *, shared: Sequence[Path] = (), programs: Path | None = None) -> None:
+        """`programs`: a /usr over this machine's, where libvirtd, QEMU and their parts are others'
+        (`newer.hypervisor`)."""
         require("libvirtd", "qemu-system-x86_64", "setpriv", "unshare", "nsenter", root=True)
         self._shared = shared
+        self._programs = programs
 
     def __enter__(self) -> Self:
         for directory in self._shared:
@@ -108,8 +114,12 @@ class Libvirtd:
 
     def inside(self, argv: Sequence[str]) -> None:
         """The command has succeeded where libvirtd runs."""
-        enter = ["nsenter", f"--target={self._inside}", "--pid", "--mount", "--"]
-        subprocess.run([*enter, *argv], check=True)
+        subprocess.run([*self.enter, *argv], check=True)
+
+    @property
+    def enter(self) -> list[str]:
+        """The words before a command that make it run where libvirtd runs."""
+        return ["nsenter", f"--target={self._inside}", "--pid", "--mount", "--"]
 
     def close(self) -> None:
         """Nothing of it is left."""
@@ -129,7 +139,9 @@ class Libvirtd:
         for name in ("etc", "lib", "run", "log", "sock"):
             (directory / name).mkdir()
         (directory / "etc/qemu.conf").write_text(QEMU_CONF)
-        (directory / "etc/libvirtd.conf").write_text(DAEMON_CONF.format(directory=directory))
+        (directory / "etc/libvirtd.conf").write_text(
+            DAEMON_CONF.format(directory=directory, uuid=uuid.uuid4())
+        )
         for file in ("passwd", "group"):
             lines = Path("/etc", file).read_text().splitlines()
             names = {line.split(":")[0] for line in lines}
@@ -139,11 +151,15 @@ class Libvirtd:
     def _begin(self) -> None:
         """The namespaces stand, held by a process whose end ends every other one in them."""
         # Asking QEMU what it can do takes seconds; the answer is kept from run to run.
-        cache = cache_directory() / "libvirt"
+        cache = cache_directory() / ("libvirt" if self._programs is None else "libvirt-newer")
         cache.mkdir(parents=True, exist_ok=True)
         places = {str(self.directory / name): point for name, point in PLACES.items()}
         places[str(cache)] = CACHE
         steps: list[str] = []
+        if self._programs is not None:
+            steps.append(f"mount -t overlay -o lowerdir={self._programs}:/usr overlay /usr")
+            # All that is in these is loaded: the modules of this machine's programs, too.
+            steps += [f"mount --bind {self._programs}/{m} /usr/{m}" for m in MODULES]
         for source, point in places.items():
             if Path(source).is_dir():
                 Path(point).mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ class Direct:
         done = self.service.run(
             "roadstead", "users", "add", name, "--project", project, "--state", state
         )
-        password = _password(done.stdout)
+        password = password_of(done.stdout)
         return Api(self.service.url, name, password)
 
     # --- clients ------------------------------------------------------------------------------
@@ -205,6 +205,6 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> fl
     return time.monotonic() - began
 
 
-def _password(printed: str) -> str:
+def password_of(printed: str) -> str:
     words = printed.replace(",", " ").split()
     return words[words.index("password") + 1]

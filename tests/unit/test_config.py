@@ -24,9 +24,19 @@ def test_the_printed_reference_is_the_defaults(tmp_path):
 
 def test_the_reference_has_every_key_with_a_comment():
     lines = config_reference.reference().splitlines()
-    for section in (c.Config, c.ApiConfig, c.KeystoneConfig, c.BackendConfig, c.ProjectConfig):
+    sections = (c.Config, c.ApiConfig, c.KeystoneConfig, c.BackendConfig, c.ProjectConfig)
+    for section in (*sections, c.NetworkConfig):
         for key in section.__struct_fields__:
-            if key in ("api", "backends", "projects", "keystone", "quota", "compute"):
+            if key in (
+                "api",
+                "backends",
+                "projects",
+                "networks",
+                "network",
+                "keystone",
+                "quota",
+                "compute",
+            ):
                 continue
             at = next(n for n, line in enumerate(lines) if line.lstrip("# ").startswith(f"{key} ="))
             assert lines[at - 1].startswith("#"), key
@@ -107,6 +117,15 @@ def test_the_environment_is_over_the_file(tmp_path):
         ("[backends.x]\nnetns = 'n'", {}, r"backends\.x\.addresses"),
         ("[backends.x]\naddresses = ['nowhere']", {}, r"backends\.x\.addresses"),
         ("[backends.'a b']\n", {}, r"backends\.a b"),
+        ("[networks.a]\nids = 'x'", {}, r"networks\.a\.ids"),
+        ("[networks.a]\nids = '9-3'", {}, r"networks\.a\.ids"),
+        ("[networks.a]\n", {}, r"networks\.a\.ids"),
+        ("[networks.a]\ntype = 'vlan'\nids = '1'", {}, r"networks\.a\.physical_network"),
+        ("[networks.a]\ntype = 'flat'\nphysical_network = 'p'", {}, r"networks\.a\.subnets"),
+        ("[networks.a]\nids = '1'\nsubnets = ['x']", {}, r"networks\.a\.subnets"),
+        ("[networks.a]\nids = '1-5'\n[networks.b]\nids = '5-9'", {}, r"networks\.b.*as a"),
+        ("[networks.a]\ntype = 'vlan'\nids = '4095'\nphysical_network = 'p'", {}, r"a\.ids.*4094"),
+        ("[networks.'a b']\nids = '1'", {}, r"networks\.a b"),
         ("host = ", {}, r"roadstead\.toml"),
         ("api = 3", {}, r"api"),
     ],
@@ -120,6 +139,12 @@ def test_auth_none_on_loopback_is_fine(tmp_path):
     for bind in ("127.0.0.1", "::1", "localhost"):
         text = f"[api]\nauth = 'none'\nbind = '{bind}'"
         assert c.load(_file(tmp_path, text), {}).api.auth == "none"
+
+
+def test_a_host_of_vms_only_has_no_backend(tmp_path):
+    assert set(c.load(_file(tmp_path, ""), {}).backends) == {"local"}
+    text = "[backends]\n[compute]\nhypervisor = 'libvirt'"
+    assert c.load(_file(tmp_path, text), {}).backends == {}
 
 
 def test_children_read_exactly_what_was_decided(tmp_path):

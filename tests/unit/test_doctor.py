@@ -4,8 +4,10 @@ import json
 import os
 import socket
 
+import pytest
+
 from roadstead import config as c
-from roadstead import doctor
+from roadstead import doctor, doctor_compute, doctor_network
 from roadstead import doctor_checks as checks
 from roadstead.doctor_checks import Check
 
@@ -63,3 +65,75 @@ def test_a_taken_port_is_missing(tmp_path):
 def test_absent_packages_are_named():
     found = checks.python_packages("direct", ("json", "no_such_package_here"))
     assert (found.state, found.found) == ("missing", "without no_such_package_here")
+
+
+def _compute(config: c.Config) -> dict[str, Check]:
+    return {check.name: check for check in doctor_compute.hypervisor(config)}
+
+
+def test_the_hypervisor_road_is_tried_not_guessed(tmp_path):
+    """What can be tried without a libvirtd is; a libvirtd that is not there is missing."""
+    options = {"uri": f"qemu+unix:///system?socket={tmp_path}/none", "virtiofsd": "/no/virtiofsd"}
+    compute = c.ComputeConfig(hypervisor_options=options)
+    found = _compute(c.Config(state_directory=str(tmp_path), compute=compute))
+    assert found["shared memory"].state == "ok"
+    assert found["virtiofsd"].state == "missing"
+    assert "virtiofsd" in found["virtiofsd"].fix
+    assert found["libvirt"].state == "missing"
+    assert "uri" in found["libvirt"].fix
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("virtiofsd backend 1.13.2", "1.13.2 (in Rust)"),
+        ("virtiofsd version 7.2.22\\nusing FUSE kernel interface", "7.2.22 (QEMU's, in C)"),
+    ],
+)
+def test_the_kind_of_virtiofsd_is_told(tmp_path, said, told):
+    program = tmp_path / "virtiofsd"
+    program.write_text(f"#!/bin/sh\nprintf '{said}\\n'\n")
+    program.chmod(0o755)
+    options = {"uri": "qemu+unix:///system?socket=/none", "virtiofsd": str(program)}
+    found = _compute(c.Config(compute=c.ComputeConfig(hypervisor_options=options)))
+    assert (found["virtiofsd"].state, told in found["virtiofsd"].found) == ("ok", True)
+
+
+def _network(config: c.Config) -> dict[str, Check]:
+    return {check.name: check for check in doctor_network.network(config)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes network namespaces")
+def test_the_network_road_is_tried_in_a_namespace_that_is_gone(tmp_path):
+    """What the driver uses is tried; VLANs need the kernel or a running Open vSwitch."""
+    options = {"ovs_database": f"unix:{tmp_path}/none"}
+    found = _network(c.Config(network=c.HostNetworkConfig(options=options)))
+    tried = ("namespaces", "veth", "bridge", "anti-spoofing", "host protection", "vxlan")
+    assert {found[name].found for name in tried} == {"tried, works"}
+    assert found["driver"].state == "warn"
+    assert "[network]" in found["driver"].fix
+    vlan = found["vlan"]
+    assert vlan.state == ("ok" if "by the kernel" in vlan.found else "warn")
+    assert vlan.state == "ok" or "8021q" in vlan.fix
+    assert not {"a0", "b0", "x0"} & set(os.listdir("/sys/class/net"))
+
+
+def test_segments_that_this_host_cannot_be_on_are_missing():
+    network = c.HostNetworkConfig(driver="memory", options={"physical_networks": {"rack": "x"}})
+    pools = {
+        "tenants": c.NetworkConfig(type="vxlan", ids="1000-1999"),
+        "office": c.NetworkConfig(type="vlan", ids="1-9", physical_network="rack"),
+        "attic": c.NetworkConfig(type="vlan", ids="1-9", physical_network="roof"),
+    }
+    found = _network(c.Config(network=network, networks=pools))
+    assert found["driver"].state == "ok"
+    states = {name: found[f"segments {name}"].state for name in pools}
+    assert states == {"tenants": "ok", "office": "ok", "attic": "missing"}
+    assert "roof" in found["segments attic"].found
+
+
+def test_wrong_options_of_the_network_driver_are_said():
+    network = c.HostNetworkConfig(driver="segments", options={"no_such_option": 1})
+    found = _network(c.Config(network=network))
+    assert (found["driver"].state, "options" in found["driver"].fix) == ("missing", True)

@@ -40,9 +40,9 @@ class Answer(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-def envelope(status: int, message: str) -> Answer:
+def envelope(status: int, message: str, **more: object) -> Answer:
     """The error in the form every client knows; 413 says that retrying does not help by itself."""
-    fault: dict[str, object] = {"code": status, "message": message}
+    fault: dict[str, object] = {"code": status, "message": message, **more}
     headers: dict[str, str] = {}
     if status == 413:
         fault["retryAfter"] = "0"
@@ -64,6 +64,8 @@ def unrouted() -> Answer:
 
 def of(error: Exception) -> Answer | None:
     """The answer to one of our errors; None when it is an accident, to be logged and hidden."""
+    if isinstance(error, e.CannotAttach):
+        return envelope(409, str(error), missing=msgspec.to_builtins(error.missing))
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return envelope(status, str(error))

@@ -44,6 +44,29 @@ SHARE_INSTANCES = {
     **_rules(ADMIN, "share_instance", "index show force_delete reset_status"),
     **_rules(ADMIN, "share_instance_export_location", "index show"),
 }
+SHARE_NETWORKS = {
+    **_rules(READER, "share_network", "index detail show"),
+    **_rules(MEMBER, "share_network", "create update delete add_security_service"),
+    **_rules(MEMBER, "share_network", "add_security_service_check remove_security_service"),
+    **_rules(MEMBER, "share_network", "update_security_service update_security_service_check"),
+    **_rules(MEMBER, "share_network", "subnet_create_check"),
+    **_rules(ADMIN, "share_network", "reset_status get_all_share_networks"),
+    **_rules(READER, "share_network_subnet", "index show get_metadata"),
+    **_rules(MEMBER, "share_network_subnet", "create delete update_metadata delete_metadata"),
+}
+SECURITY_SERVICES = {
+    **_rules(READER, "security_service", "index detail show"),
+    **_rules(MEMBER, "security_service", "create update delete"),
+    # of one's own project; others never see one
+    **_rules(MEMBER, "security_service", "get_password"),
+    **_rules(ADMIN, "security_service", "get_all_security_services"),
+}
+SHARE_SERVERS = _rules(
+    ADMIN,
+    "share_server",
+    "index show details delete reset_status reset_task_state manage_share_server "
+    "unmanage_share_server",
+)
 # --- types, quotas, messages, services, pools, availability zones --------------------------------
 TYPES = {
     **_rules(READER, "share_type", "index show default"),
@@ -76,7 +99,7 @@ ROADSTEAD = {
     **_rules(ADMIN, "roadstead:attachment", "list_all_projects"),
     **_rules(READER, "roadstead:vm", "index"),
     # Names of hosts are not for tenants.
-    **_rules(ADMIN, "roadstead:vm", "hosts"),
+    **_rules(ADMIN, "roadstead:vm", "hosts migrate"),
 }
 
 RULES: dict[str, str] = {
@@ -85,6 +108,9 @@ RULES: dict[str, str] = {
     **EXPORT_LOCATIONS,
     **ACCESS,
     **SHARE_INSTANCES,
+    **SHARE_NETWORKS,
+    **SECURITY_SERVICES,
+    **SHARE_SERVERS,
     **TYPES,
     **QUOTAS,
     **MESSAGES,

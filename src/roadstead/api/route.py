@@ -60,6 +60,23 @@ def moved(method: str, path: str, os_path: str, **fields: Any) -> list[Route]:
     ]
 
 
+def with_metadata(
+    path: str, handlers: Any, read: str, write: str, remove: str, since: int = 0
+) -> list[Route]:
+    """The six routes of a resource's metadata."""
+    every: dict[str, Any] = {"path": f"{path}/metadata", "min": since}
+    one: dict[str, Any] = {"path": f"{path}/metadata/{{key}}", "min": since}
+    change: dict[str, Any] = {"policy": write, "body": True}
+    return [
+        Route(method="GET", handler=handlers.index, policy=read, **every),
+        Route(method="POST", handler=handlers.merge, **change, **every),
+        Route(method="PUT", handler=handlers.replace, **change, **every),
+        Route(method="GET", handler=handlers.show, policy=read, **one),
+        Route(method="POST", handler=handlers.set_one, **change, **one),
+        Route(method="DELETE", handler=handlers.delete, policy=remove, **one),
+    ]
+
+
 class _Node:
     __slots__ = ("children", "methods", "variable")
 

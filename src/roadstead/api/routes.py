@@ -23,26 +23,8 @@ from roadstead.api.handlers import (
     type_access,
     types,
 )
-from roadstead.api.handlers.metadata import Handlers
-from roadstead.api.route import Route, moved, renamed
-
-
-def _metadata(
-    path: str, handlers: Handlers, read: str, write: str, remove: str, since: int = 0
-) -> list[Route]:
-    """The six routes of a resource's metadata."""
-    every: dict[str, Any] = {"path": f"{path}/metadata", "min": since}
-    one: dict[str, Any] = {"path": f"{path}/metadata/{{key}}", "min": since}
-    change: dict[str, Any] = {"policy": write, "body": True}
-    return [
-        Route(method="GET", handler=handlers.index, policy=read, **every),
-        Route(method="POST", handler=handlers.merge, **change, **every),
-        Route(method="PUT", handler=handlers.replace, **change, **every),
-        Route(method="GET", handler=handlers.show, policy=read, **one),
-        Route(method="POST", handler=handlers.set_one, **change, **one),
-        Route(method="DELETE", handler=handlers.delete, policy=remove, **one),
-    ]
-
+from roadstead.api.route import Route, moved, renamed, with_metadata
+from roadstead.api.routes_networks import ROUTES_NETWORKS
 
 # fmt: off
 _SHARE_ACTION: dict[str, Any] = {"path": "/shares/{share_id}/action", "status": 202}
@@ -62,7 +44,7 @@ SHARES = [
     # The stock client's `share set` always asks for this one too.
     Route(method="POST", action="reset_task_state", min=22, body=True, **_SHARE_ACTION,
           handler=shares.reset_task_state, policy="share:update"),
-    *_metadata("/shares/{share_id}", metadata.SHARES, "share:get_share_metadata",
+    *with_metadata("/shares/{share_id}", metadata.SHARES, "share:get_share_metadata",
                "share:update_share_metadata", "share:delete_share_metadata"),
 ]
 
@@ -72,7 +54,7 @@ EXPORT_LOCATIONS = [
           policy="share_export_location:index"),
     Route(method="GET", path=f"{_LOCATIONS}/{{location_id}}", handler=export_locations.show, min=9,
           policy="share_export_location:show"),
-    *_metadata(f"{_LOCATIONS}/{{location_id}}", metadata.EXPORT_LOCATIONS,
+    *with_metadata(f"{_LOCATIONS}/{{location_id}}", metadata.EXPORT_LOCATIONS,
                "share_export_location:get_metadata", "share_export_location:update_metadata",
                "share_export_location:delete_metadata", since=87),
 ]
@@ -194,6 +176,7 @@ ROUTES: list[Route] = [
     *EXPORT_LOCATIONS,
     *ACCESS,
     *SHARE_INSTANCES,
+    *ROUTES_NETWORKS,
     # --- types, quotas, messages, services, pools, availability zones, limits
     *TYPES,
     *EXTRA_SPECS,

@@ -34,4 +34,8 @@ ROUTES_V1: list[Route] = [
           policy="roadstead:vm:index"),
     Route(method="GET", path="/vms/{vm}/hosts", handler=attachments.placement, **_V1,
           policy="roadstead:vm:hosts"),
+    Route(method="POST", path="/vms/{vm}/migrations", handler=attachments.migrate, status=202,
+          body=True, **_V1, policy="roadstead:vm:migrate"),
+    Route(method="DELETE", path="/vms/{vm}/migrations", handler=attachments.stay, status=202, **_V1,
+          policy="roadstead:vm:migrate"),
 ]

@@ -25,7 +25,7 @@ from granian.wsgi import _callback_wrapper  # pyright: ignore[reportPrivateUsage
 
 from roadstead.api.auth import Authenticator, NoAuth
 from roadstead.api.policy import Policy
-from roadstead.config import Config, KeystoneConfig, load, read_effective
+from roadstead.config import Config, KeystoneConfig, load, network_pools, read_effective
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError
 from roadstead.privileges import account_of, die_with_parent, forbid_new_privileges
@@ -76,6 +76,7 @@ def make_service(config: Config) -> "Service":
     from roadstead.engine.dbos import DbosEngine
     from roadstead.service.context import Service
     from roadstead.store.db import Database
+    from roadstead.store.secrets import SecretBox
 
     return Service(
         db=Database(config.database, pool_size=config.api.threads),
@@ -93,6 +94,8 @@ def make_service(config: Config) -> "Service":
         default_limits=config.quota,
         refuse_any_address=config.refuse_any_address,
         attachments_per_project=config.attachments_per_project,
+        networks=network_pools(config),
+        secrets=SecretBox(Path(config.secrets_file)),
     )
 
 

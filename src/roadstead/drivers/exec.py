@@ -16,13 +16,19 @@ class CommandFailed(DriverError):
         self.output = output
 
 
-def run(argv: Sequence[str], *, timeout: float = 60.0, env: Mapping[str, str] | None = None) -> str:
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = 60.0,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+) -> str:
     """The program's standard output. CommandFailed on a non-zero status, DriverError when it is
     not installed, Transient after `timeout` seconds (it was killed)."""
     try:
         done = subprocess.run(
             argv,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             errors="replace",

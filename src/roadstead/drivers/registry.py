@@ -1,5 +1,5 @@
 """Drivers by name, from the entry point groups `roadstead.pools`, `roadstead.exports`,
-`roadstead.hypervisors` and `roadstead.host_mounts`.
+`roadstead.hypervisors`, `roadstead.host_mounts` and `roadstead.networks`.
 
 A third party's driver needs no change here: it declares an entry point in its own package.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from roadstead.drivers.base import ExportServer, Pool
 from roadstead.drivers.base_compute import HostMounts, Hypervisor
+from roadstead.drivers.base_network import Network
 from roadstead.model.errors import ConfigError
 
 
@@ -41,6 +42,14 @@ def make_export(name: str, /, **options: Any) -> ExportServer:
         return _load("roadstead.exports", name)(**options)
     except TypeError as error:
         raise ConfigError(f"export driver {name!r}: {error}") from error
+
+
+def make_network(name: str, /, **options: Any) -> Network:
+    """The network driver of that name. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.networks", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"network driver {name!r}: {error}") from error
 
 
 def make_host_mounts(name: str, /, **options: Any) -> HostMounts:

@@ -45,8 +45,10 @@ class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
 def canonical_target(access_type: str, access_to: str) -> str:
     """The spelling by which duplicates are found: an address equals its /32 or /128.
 
-    Text that is no address (or another type's) is returned unchanged.
+    A user's name is in lower case; text that is no address (or another type's) is unchanged.
     """
+    if access_type == "user":
+        return access_to.lower()  # SMB servers know no case in names
     if access_type != "ip":
         return access_to
     try:

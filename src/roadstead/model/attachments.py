@@ -32,6 +32,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     # What locks taken in the guest mean: "enforced" across guests, or "not enforced".
     locks: str = ""
     error: str | None = None
+    # Where the VM is about to migrate to: that host has the share ready for it, or is at it.
+    target_host: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
 

@@ -4,6 +4,10 @@ Two families meet in the operation runner: `Transient` is tried again, every oth
 No secret may enter a message: messages reach logs, the database and the user.
 """
 
+from collections.abc import Sequence
+
+from roadstead.model.hosts import MissingFact
+
 
 class RoadsteadError(Exception):
     """Base of all our errors; `str(error)` is fit for the user."""
@@ -27,6 +31,14 @@ class NotFound(RoadsteadError):
 
 class Conflict(RoadsteadError):
     """Something of that identity exists and differs, or another operation is under way (409)."""
+
+
+class CannotAttach(Conflict):
+    """A VM or its host lacks something (409); `missing` has every such fact with its fix."""
+
+    def __init__(self, message: str, missing: Sequence[MissingFact]) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
 
 
 class OverQuota(RoadsteadError):

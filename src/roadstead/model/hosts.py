@@ -44,6 +44,7 @@ class MountFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     nfs_client: str | None  # "kernel" | "fuse"
     cephfs_client: str | None
+    directory: str = ""  # where shares are mounted
 
 
 class GuestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,8 @@ class GuestFacts(msgspec.Struct, frozen=True, kw_only=True):
     free_ports: int  # into which a device can be plugged now
     machine: str
     tags: dict[str, str | None] = {}  # taken; tag: attachment id, None = a device not of ours
+    # Paused, because it is about to start, or to come or go by a migration: it does not run.
+    moving: bool = False
     os: str | None = None  # libosinfo's id, if its metadata tells: http://debian.org/debian/12
 
 

@@ -36,8 +36,13 @@ DETAILS: dict[str, str] = {
     "019": "The backend cannot shrink shares.",
     "020": "This client id is not allowed.",
     "021": "The backend does not support this access type or level.",
+    "022": "The security service could not be set up or is not supported.",
+    "023": "The security service refused the user or password.",
     "024": "No default share type is configured.",
+    "025": "The share network has no security service of the kind that is needed.",
+    "027": "The quota of network ports is exhausted.",
     "028": "The backends are not ready yet.",
+    "033": "The subnet has no free address.",
     "035": "The backend could not revert the share.",
 }
 

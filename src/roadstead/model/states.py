@@ -24,6 +24,13 @@ TRANSITIONAL_SHARE_STATUSES = frozenset(
     "shrinking migrating migrating_to restoring reverting server_migrating server_migrating_to "
     "backup_restoring backup_creating ensuring reverting_to_snapshot".split()
 )
+SHARE_NETWORK_STATUSES = frozenset("active error network_change".split())
+SHARE_SERVER_STATUSES = frozenset(
+    "active error deleting creating manage_starting unmanage_starting unmanage_error "
+    "manage_error inactive server_migrating server_migrating_to network_change".split()
+)
+# A new share may be put on servers in these; on one that is being made it waits for it.
+USABLE_SERVER_STATUSES = frozenset("creating active".split())
 ACCESS_STATES = frozenset(
     "queued_to_apply applying active error queued_to_deny denying queued_to_update updating".split()
 )
@@ -75,6 +82,19 @@ VERBS: dict[str, Verb] = {
         _v("access.apply", "", "queued_to_apply", "active", "error", "010"),
         _v("access.update", "active error", "queued_to_update", "active", "error", "010"),
         _v("access.deny", "active error", "queued_to_deny", None, "error", "003"),
+        _v("share_server.create", "", "creating", "active", "error", "002"),
+        _v("share_server.delete", "active error", "deleting", None, "error", "007"),
+        _v("share_server.manage", "", "manage_starting", "active", "manage_error", "002"),
+        _v(
+            "share_server.unmanage",
+            "active error manage_error unmanage_error",
+            "unmanage_starting",
+            None,
+            "unmanage_error",
+            "007",
+        ),
+        # its subnets or its security services are no longer those it was made with
+        _v("share_server.update", "active", "network_change", "active", "error", "005"),
         # active, or inactive when the VM is off
         _v("attachment.attach", "", "attaching", "active", "error", "005"),
         _v(
@@ -85,5 +105,7 @@ VERBS: dict[str, Verb] = {
             "error",
             "005",
         ),
+        # On the host to which the VM is about to migrate; the attachment works on meanwhile.
+        _v("attachment.prepare", "active inactive", "", "", "", "005"),
     )
 }

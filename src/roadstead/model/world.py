@@ -73,6 +73,7 @@ class ExportSpec(msgspec.Struct, frozen=True, kw_only=True):
     path: str  # the share's root directory on this host
     proto: str
     place: Place
+    owner: str = ""  # a project: users are accounts of one owner's; "" = the share's own
 
 
 class ExportRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +95,7 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
     access_type: str
     access_to: str
     access_level: str
+    access_key: str | None = None  # what an outcome said before; the password to be, if any
 
 
 class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):

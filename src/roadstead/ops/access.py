@@ -4,7 +4,7 @@ A rule is never applied alone: each recipe applies the share's whole set, read i
 lock, so that two rules added at one moment both end up in force whatever the order (LP 1626249).
 """
 
-from roadstead.model.errors import DriverError, NotFound, RoadsteadError
+from roadstead.model.errors import ConfigError, DriverError, NotFound, RoadsteadError
 from roadstead.model.states import VERBS
 from roadstead.ops.recipe import Recipe, Run, Step
 from roadstead.roads import direct
@@ -38,8 +38,11 @@ def _withdraw(run: Run) -> None:
 
 
 def _record_key(run: Run, tx: Tx, key: str | None) -> None:
-    if key is not None:
-        store.update(tx, run.operation.resource_id, access_key=key)
+    if key is None:
+        return
+    if run.backend.secrets is None:
+        raise ConfigError("secrets_file: there is no key to seal an access key with")
+    store.update(tx, run.operation.resource_id, access_key=run.backend.secrets.seal(key))
 
 
 def _active(run: Run, tx: Tx) -> None:

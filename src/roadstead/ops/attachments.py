@@ -121,6 +121,27 @@ def _record_unplugged(run: AttachmentRun, tx: Tx, _value: None) -> None:
     store.update(tx, run.attachment.id, unplugged=True)
 
 
+def _not_prepared(run: AttachmentRun) -> None:
+    """The row needs nothing of this host any more; where the VM is, nothing changes."""
+    with run.db.write() as tx:
+        store.update(tx, run.attachment.id, target_host=None)
+
+
+def _undo_prepared_mount(run: AttachmentRun) -> None:
+    _not_prepared(run)
+    _unmount(run)
+
+
+def _undo_prepared_grant(run: AttachmentRun) -> None:
+    _not_prepared(run)
+    _revoke(run)
+
+
+def _refused(run: AttachmentRun, tx: Tx, _error: RoadsteadError) -> None:
+    """The attachment works on where it is; the operation says why not there."""
+    store.update(tx, run.attachment.id, target_host=None)
+
+
 def _nothing(_run: AttachmentRun, _tx: Tx) -> None: ...
 
 
@@ -155,4 +176,16 @@ DETACH = Recipe(
     failed=_failed,
     # A running guest keeps a 9p device, and what is open in it.
     patient=True,
+)
+# Runs on the host to which the VM is about to migrate, beside all that goes on where it is. The
+# paths derive from ids, so the device finds there what it has here.
+PREPARE = Recipe(
+    verb="attachment.prepare",
+    steps=(
+        Step(name="grant", do=_grant, undo=_undo_prepared_grant),
+        Step(name="mount", do=_mount, undo=_undo_prepared_mount),
+        Step(name="bind", do=_bind, undo=_unbind),
+    ),
+    done=_nothing,
+    failed=_refused,
 )

@@ -3,7 +3,8 @@ hypervisor says that a VM changed.
 
 A VM that stops leaves its attachments `inactive`; one that starts has them `active`. What a reboot
 took away is made again while the VM is off. A daemon that died under a running VM cannot be
-replaced: the attachment is `broken` until the VM's next start. A VM that was undefined is detached.
+replaced: the attachment is `broken` until the VM's next start. A VM that was undefined is detached,
+unless another host has it: then it has migrated, and that host takes its attachments over.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from roadstead.model.hosts import DeviceRef, GuestFacts
 from roadstead.model.ids import new_id
 from roadstead.model.operations import Operation
 from roadstead.model.world import Mark
+from roadstead.ops.compute_moves import Moves
 from roadstead.ops.grants import Grants
 from roadstead.roads import hypervisor as road
 from roadstead.roads.hypervisor import Compute
@@ -42,22 +44,35 @@ class ComputeSweep:
         self, db: Database, compute: Compute, grants: Grants, adopt: Callable[[str], None]
     ) -> None:
         self._db, self._compute, self._grants, self._adopt = db, compute, grants, adopt
+        self._moves = Moves(db, compute.host)
 
     def run(self) -> int:
         """How many differences were repaired or told."""
-        found = 0
+        found, began = 0, utcnow()
+        mine = AttachmentFilter(host=self._compute.host)
+        with self._db.read() as tx:
+            before = store.find_all(tx, everyone(), mine)
         # The world first: a row is written before its effect and removed after it.
-        devices = {m.id: m for m in self._compute.hypervisor.inventory() if m.kind == "device"}
+        marks = list(self._compute.hypervisor.inventory())
+        devices = {m.id: m for m in marks if m.kind == "device"}
         mounts = list(self._compute.mounts.inventory())
         guests = {g.id: g for g in self._compute.hypervisor.guests()}
         with self._db.read() as tx:
-            rows = store.find_all(tx, everyone(), AttachmentFilter(host=self._compute.host))
             busy = operations.live_resources(tx, self._compute.host)
+        found += self._moves.take_over(guests, devices, busy)
+        with self._db.read() as tx:
+            rows = store.find_all(tx, everyone(), mine)
+            coming = AttachmentFilter(target_host=self._compute.host)
+            prepared = store.find_all(tx, everyone(), coming)
         for row in rows:
-            if row.id not in busy and not row.unplugged:
+            # One that was changed meanwhile was seen too early; the next look is in seconds.
+            settled = (row.updated_at or row.created_at) < began
+            if settled and row.id not in busy and not row.unplugged:
                 found += self._guarded(row, guests.get(row.vm_id), devices.get(row.id))
-        found += self._leftovers(rows, devices, mounts)
-        self._idle_grants(rows)
+        needed = list({row.id: row for row in (*before, *prepared, *rows)}.values())
+        found += self._strays(needed, marks)
+        found += self._leftovers(needed, devices, mounts, guests)
+        self._idle_grants(needed)
         return found
 
     def _guarded(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> int:
@@ -69,6 +84,8 @@ class ComputeSweep:
 
     def _settle(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> bool:
         """The row says what the VM has; what is missing is made while that is possible."""
+        if self._moves.is_leaving(row, guest):
+            return False
         if guest is None:
             self._detach(row)
             return True
@@ -81,7 +98,8 @@ class ComputeSweep:
             # Cold, and waiting for the next start.
             return self._becomes(row, "inactive")
         repaired = self._make_again(row, device)
-        self._becomes(row, "inactive")
+        if not repaired:
+            self._becomes(row, "inactive")
         return repaired
 
     def _make_again(self, row: Attachment, device: Mark | None) -> bool:
@@ -104,8 +122,7 @@ class ComputeSweep:
             return False
         plugged = road.ensure_plugged(self._compute, row, source)
         self._report("missing", row.id, "its device was not in the VM", "plugged again")
-        if plugged.plugged != "config":
-            self._becomes(row, "active")
+        self._becomes(row, "inactive" if plugged.plugged == "config" else "active")
         return True
 
     def _becomes(self, row: Attachment, state: str, error: str | None = None) -> bool:
@@ -113,7 +130,9 @@ class ComputeSweep:
             return False
         log.info("attachment", attachment=row.id, was=row.state, state=state, vm=row.vm_name)
         with self._db.write() as tx:
-            store.update(tx, row.id, state=state, error=error)
+            now = store.find(tx, everyone(), row.id)
+            if now is not None and now.host == row.host:
+                store.update(tx, row.id, state=state, error=error)
         return state == "broken"
 
     def _detach(self, row: Attachment) -> None:
@@ -134,18 +153,22 @@ class ComputeSweep:
                 created_at=utcnow(),
             )
             operations.insert(tx, operation)
-            store.update(tx, row.id, state="detaching")
+            store.update(tx, row.id, state="detaching", target_host=None)
         self._report("missing", row.id, f"VM {row.vm_name} is no longer defined", "detached")
         self._adopt(operation.id)
 
     def _leftovers(
-        self, rows: list[Attachment], devices: dict[str, Mark], mounts: list[Mark]
+        self,
+        rows: list[Attachment],
+        devices: dict[str, Mark],
+        mounts: list[Mark],
+        guests: dict[str, GuestFacts],
     ) -> int:
         """What bears our mark and belongs to no row goes, device first."""
         found = 0
         known = {row.id for row in rows}
         for mark in devices.values():
-            if mark.id not in known:
+            if mark.id not in known and not self._moves.is_at_work(mark, guests):
                 ref = DeviceRef(attachment_id=mark.id, vm_id=str(mark.facts.get("vm_id", "")))
                 found += self._remove(
                     mark, lambda r=ref: self._compute.hypervisor.ensure_detached(r)
@@ -167,6 +190,16 @@ class ComputeSweep:
                 )
         return found
 
+    def _strays(self, rows: list[Attachment], marks: list[Mark]) -> int:
+        """Daemons that serve no VM and belong to no row are ended."""
+        known = {row.id for row in rows}
+        strays = [m for m in marks if m.kind == "virtiofsd" and m.id not in known]
+        refs = {m.id: DeviceRef(attachment_id=m.id, vm_id="") for m in strays}
+        return sum(
+            self._remove(m, lambda r=refs[m.id]: self._compute.hypervisor.ensure_detached(r))
+            for m in strays
+        )
+
     def _remove(self, mark: Mark, how: Callable[[], None]) -> int:
         try:
             how()
@@ -185,12 +218,17 @@ class ComputeSweep:
             with self._db.read() as tx:
                 share = share_store.get(tx, everyone(), grant.share_id)
                 instance = share_store.find_instance(tx, share.instance_id) if share else None
-            if share is None or instance is None:
-                continue
+            if share is None or instance is None or instance.id in self._mounted():
+                continue  # a mount that is still in use needs it
             try:
                 self._grants.ensure_absent(instance, share.project_id, share.user_id)
             except Transient:
                 continue  # under way
+
+    def _mounted(self) -> set[str]:
+        """The share instances that are mounted here."""
+        marks = self._compute.mounts.inventory()
+        return {mark.id.partition("/")[0] for mark in marks if mark.kind == "mount"}
 
     def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
         log.warning("drift", kind=kind, what="attachment", id=resource_id, action=action)

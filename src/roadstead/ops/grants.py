@@ -83,7 +83,7 @@ class Grants:
                 access_to=address,
                 access_level=level,
                 state="queued_to_apply",
-                metadata={"reason": f"attachments on compute host {self._compute.host}"},
+                metadata={"reason": "attachments of VMs"},
                 created_at=utcnow(),
             )
             access.insert(tx, rule)

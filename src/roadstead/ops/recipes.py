@@ -1,6 +1,6 @@
 """Every recipe by its verb."""
 
-from roadstead.ops import access, attachments, probe, shares
+from roadstead.ops import access, attachments, probe, share_servers, shares
 from roadstead.ops.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
@@ -16,5 +16,11 @@ RECIPES: dict[str, Recipe] = {
         access.DENY,
         attachments.ATTACH,
         attachments.DETACH,
+        share_servers.CREATE,
+        share_servers.DELETE,
+        share_servers.UPDATE,
+        share_servers.MANAGE,
+        share_servers.UNMANAGE,
+        attachments.PREPARE,
     )
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from roadstead.model.ids import split_pool_name
+from roadstead.model.networks import NetworkInfo
 from roadstead.model.shares import Pool
 from roadstead.roads import direct
 from roadstead.roads.backend import Backend
@@ -12,10 +13,23 @@ from roadstead.store.db import Database, utcnow
 _GIB = 1 << 30
 
 
-def capabilities(backend: Backend) -> dict[str, object]:
-    """The pool's capabilities in Manila's words, and ours: isolation, roads."""
+def network_capabilities(network: NetworkInfo | None) -> dict[str, object]:
+    """On which wires this host's share servers can be, and what may be changed while they are."""
+    return {
+        "segment_kinds": list(network.segment_kinds) if network else [],
+        "physical_networks": list(network.physical_networks) if network else [],
+        "network_allocates": network is not None and network.allocates,
+        "network_allocation_update_support": network is not None,
+    }
+
+
+def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[str, object]:
+    """The pool's capabilities in Manila's words, and ours: isolation, roads. `network`: what the
+    host's network driver can do."""
     pool, export = backend.pool.info, backend.export.info
     return {
+        **({} if backend.exports_itself else network_capabilities(network)),
+        **({} if backend.exports_itself else backend.server_limits),
         "pool_name": split_pool_name(backend.pool_name)[2],
         "share_backend_name": backend.name,
         "storage_protocol": "_".join(export.protocols),
@@ -39,7 +53,7 @@ def capabilities(backend: Backend) -> dict[str, object]:
     }
 
 
-def pool_of(backend: Backend) -> Pool:
+def pool_of(backend: Backend, network: NetworkInfo | None = None) -> Pool:
     """The pool as it is now."""
     stats = backend.pool.stats()
     host, name, pool = split_pool_name(backend.pool_name)
@@ -53,15 +67,17 @@ def pool_of(backend: Backend) -> Pool:
         free_gib=round(stats.free / _GIB, 2),
         allocated_gib=round(stats.allocated / _GIB, 2),
         provisioned_gib=round(stats.provisioned / _GIB, 2),
-        capabilities=capabilities(backend),
+        capabilities=capabilities(backend, network),
         updated_at=utcnow(),
     )
 
 
-def report(db: Database, host: str, backends: Iterable[Backend]) -> None:
+def report(
+    db: Database, host: str, backends: Iterable[Backend], network: NetworkInfo | None = None
+) -> None:
     """Every pool's row and every service's heartbeat are fresh; pools no longer configured are
     gone."""
-    found = [(backend, pool_of(backend)) for backend in backends]
+    found = [(backend, pool_of(backend, network)) for backend in backends]
     with db.write() as tx:
         for backend, pool in found:
             availability_zones.ensure(tx, backend.availability_zone)

@@ -20,6 +20,7 @@ from roadstead.model.states import VERBS
 from roadstead.ops import fault
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Run, Step
 from roadstead.ops.recipes import RECIPES
+from roadstead.ops.share_servers import place_of_instance
 from roadstead.roads.backend import Backend
 from roadstead.store import messages, operations
 from roadstead.store import shares as share_store
@@ -110,11 +111,14 @@ class Runner:
         """Of a share or a rule."""
         with self._db.read() as tx:
             instance = share_store.find_instance(tx, str(operation.payload["instance_id"]))
+            place = place_of_instance(tx, instance) if instance else None
         if instance is None:
             return None
         backend = self._backends.get(instance.host)
         if backend is None:
             raise Elsewhere(f"no backend {instance.host}")
+        if place is not None:
+            backend = backend.at(place)
         return Run(operation=operation, db=self._db, backend=backend, instance=instance)
 
     def _forward(self, run: Any, recipe: Recipe, done: list[str]) -> None:
@@ -208,7 +212,8 @@ class Runner:
         with self._db.write() as tx:
             recipe.failed(run, tx, error)
             operations.update(tx, op.id, state="failed")
-            messages.insert(tx, _message(op, error))
+            if op.payload.get("share_id"):
+                messages.insert(tx, _message(op, error))
 
 
 def _message(op: Operation, error: DriverError) -> Message:

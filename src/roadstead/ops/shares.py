@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from roadstead.model.errors import DriverError, RoadsteadError
+from roadstead.model.errors import DriverError, RoadsteadError, Transient
 from roadstead.model.states import VERBS
 from roadstead.model.world import ExportPath
 from roadstead.ops.recipe import Recipe, Run, Step
+from roadstead.ops.share_servers import check_ready, place_of_instance
 from roadstead.roads import direct
 from roadstead.roads.direct import GIB
-from roadstead.store import export_locations
+from roadstead.store import export_locations, share_servers
 from roadstead.store import shares as store
 from roadstead.store.db import Tx
 
@@ -22,10 +23,19 @@ def _remove_bytes(run: Run) -> None:
 
 
 def _serve(run: Run) -> list[ExportPath]:
+    server_id = run.instance.share_server_id
+    if server_id is not None:
+        with run.db.read() as tx:
+            check_ready(tx, server_id)
+            place = place_of_instance(tx, run.instance)
+        run.backend = run.backend.at(place or run.backend.place)
     return direct.ensure_served(run.backend, run.instance)
 
 
 def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:
+    place = place_of_instance(tx, run.instance)
+    if place is not None and place != run.backend.place:
+        raise Transient("the share server got another address meanwhile")
     export_locations.replace(tx, run.instance.id, paths)
 
 
@@ -47,6 +57,9 @@ def _failed(run: Run, tx: Tx, _error: RoadsteadError) -> None:
 
 def _gone(run: Run, tx: Tx) -> None:
     store.delete(tx, run.instance.share_id)
+    if run.instance.share_server_id is not None:
+        # From now on it may be unused.
+        share_servers.update(tx, run.instance.share_server_id)
 
 
 def _new_size(run: Run) -> int:

@@ -2,12 +2,13 @@
 
 import copy
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
 from roadstead.drivers.base import ExportServer, Pool
 from roadstead.model.world import Place
+from roadstead.store.secrets import SecretBox
 
 
 class Backend:
@@ -25,7 +26,11 @@ class Backend:
         availability_zone: str = "nova",
         reserved_percentage: int = 0,
         max_over_subscription_ratio: float = 20.0,
+        secrets: SecretBox | None = None,
+        server_limits: Mapping[str, int] | None = None,
     ) -> None:
+        """`server_limits`: how many share servers, and what one of them may hold, by the names of
+        the pool's capabilities."""
         self.name = name
         self.pool_name = pool_name  # host@backend#pool
         self.pool = pool
@@ -35,6 +40,8 @@ class Backend:
         self.availability_zone = availability_zone
         self.reserved_percentage = reserved_percentage
         self.max_over_subscription_ratio = max_over_subscription_ratio
+        self.server_limits = dict(server_limits or {})
+        self.secrets = secrets  # seals the keys that rules are answered with
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 

@@ -4,7 +4,7 @@ isolation, and the API says so (`isolation = acl`)."""
 from collections.abc import Sequence
 
 from roadstead.model.access import AccessRule
-from roadstead.model.errors import Transient
+from roadstead.model.errors import ConfigError, Transient
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ACCESS_IN_FORCE
 from roadstead.model.world import (
@@ -16,6 +16,7 @@ from roadstead.model.world import (
     ShareSpec,
 )
 from roadstead.roads.backend import Backend
+from roadstead.store.secrets import SecretBox
 
 ISOLATION = "acl"
 GIB = 1 << 30
@@ -47,6 +48,7 @@ def ensure_served(backend: Backend, instance: ShareInstance) -> list[ExportPath]
             path=share.path,
             proto=instance.proto,
             place=backend.place,
+            owner=instance.project_id,
         )
     )
 
@@ -56,14 +58,16 @@ def ensure_unserved(backend: Backend, instance: ShareInstance) -> None:
     backend.export.ensure_export_absent(export_ref(backend, instance))
 
 
-def rule_specs(rules: Sequence[AccessRule]) -> list[RuleSpec]:
-    """What the export must enforce: the rules that are, or are becoming, active."""
+def rule_specs(rules: Sequence[AccessRule], secrets: SecretBox | None = None) -> list[RuleSpec]:
+    """What the export must enforce: the rules that are, or are becoming, active; with the keys
+    they were answered with, as far as the secrets' keys open them."""
     return [
         RuleSpec(
             rule_id=rule.id,
             access_type=rule.access_type,
             access_to=rule.access_to,
             access_level=rule.access_level,
+            access_key=_unsealed(rule.access_key, secrets),
         )
         for rule in rules
         if rule.state in ACCESS_IN_FORCE
@@ -74,4 +78,15 @@ def ensure_admitted(
     backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
 ) -> list[RuleOutcome]:
     """Exactly the rules in force are enforced; sessions nobody admits any more are cut."""
-    return backend.export.ensure_access(export_ref(backend, instance), rule_specs(rules))
+    return backend.export.ensure_access(
+        export_ref(backend, instance), rule_specs(rules, backend.secrets)
+    )
+
+
+def _unsealed(key: str | None, secrets: SecretBox | None) -> str | None:
+    if key is None or secrets is None:
+        return None
+    try:
+        return secrets.unseal(key)
+    except ConfigError:
+        return None  # an export that still has its users does not need it

@@ -11,6 +11,7 @@ import msgspec
 
 from roadstead.drivers.export.rules import Network, by_specificity, plain_address
 from roadstead.model.access import AccessRule
+from roadstead.model.attachments import Attachment
 from roadstead.model.probes import BROKEN, Probe
 from roadstead.model.shares import ExportLocation, Share
 from roadstead.model.states import ACCESS_IN_FORCE
@@ -37,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """`verdict` and `level` are None when no client was named."""
+    """`verdict` is None when no client was named; `attachment` is there for a VM that has one."""
 
     road: str
     isolation: str
@@ -47,6 +48,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str | None = None
     rule: AccessRule | None = None
     hops: tuple[Hop, ...] = ()
+    attachment: Attachment | None = None
 
 
 def admitting_rule(rules: Sequence[AccessRule], client: str) -> AccessRule | None:
@@ -77,9 +79,9 @@ def explain(facts: Facts, client: str | None = None) -> Explanation:
         hops=(
             *_client_hops(facts, client, locations),
             _rule_hop(facts, client, rule),
-            _export_hop(facts),
-            _pool_hop(facts.share),
-            _probe_hop(facts.probe),
+            export_hop(facts),
+            pool_hop(facts.share),
+            probe_hop(facts.probe),
         ),
     )
 
@@ -142,18 +144,21 @@ def _rule_hop(facts: Facts, client: str | None, rule: AccessRule | None) -> Hop:
     return Hop(name="rule", what=what)
 
 
-def _export_hop(facts: Facts) -> Hop:
+def export_hop(facts: Facts) -> Hop:
+    """The share as its export server has it."""
     paths = ", ".join(location.path for location in facts.locations)
     served = bool(paths) and facts.share.status not in ("creating", "deleting", "error")
     what = f"{facts.share.proto} export at {paths}" if paths else "not exported"
     return Hop(name="export", what=f"{what}; the share is {facts.share.status}", ok=served)
 
 
-def _pool_hop(share: Share) -> Hop:
+def pool_hop(share: Share) -> Hop:
+    """Where the bytes are."""
     return Hop(name="pool", what=f"{share.size_gib} GiB for the share's data")
 
 
-def _probe_hop(probe: Probe | None) -> Hop:
+def probe_hop(probe: Probe | None) -> Hop:
+    """What the last probe found."""
     if probe is None:
         return Hop(name="probe", what="never probed", ok=None)
     when = probe.finished_at.isoformat(timespec="seconds")

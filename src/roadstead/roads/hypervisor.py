@@ -52,6 +52,16 @@ class Compute:
         """The share's bytes are on this host and are taken from there."""
         return self._local_mounts and instance.host in self._backends
 
+    @property
+    def local_pools(self) -> list[str]:
+        """Whose shares need no export to be mounted here."""
+        return sorted(self._backends) if self._local_mounts else []
+
+    @property
+    def mounts_exports(self) -> bool:
+        """Shares of other hosts can be mounted here."""
+        return self._nfs is not None
+
     def mount_spec(self, instance: ShareInstance, level: str, paths: Sequence[str]) -> MountSpec:
         """How this host gets at the share. Transient while the share is not there; DriverError
         when this host cannot mount what the backend exports."""

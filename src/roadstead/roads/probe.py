@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from roadstead.drivers.export.rules import admit, level_for
+from roadstead.drivers.export.user_rules import probe_user
 from roadstead.model.access import AccessRule
 from roadstead.model.errors import Transient
 from roadstead.model.probes import Finding, Tried
@@ -80,12 +81,10 @@ def _as_stranger(
 def _as_guest(
     backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
 ) -> list[Tried]:
-    ref, specs = direct.export_ref(backend, instance), direct.rule_specs(rules)
+    ref = direct.export_ref(backend, instance)
+    specs = direct.rule_specs(rules, backend.secrets)
     sources = {server: _GUEST[_version(server)] for server in backend.place.addresses}
-    guests = [
-        RuleSpec(rule_id=source, access_type="ip", access_to=source, access_level="ro")
-        for source in sorted(set(sources.values()))
-    ]
+    guests = _guests(instance, sorted(set(sources.values())))
     try:
         backend.export.ensure_access(ref, [*specs, *guests])
         return [
@@ -94,6 +93,18 @@ def _as_guest(
         ]
     finally:
         backend.export.ensure_access(ref, specs)
+
+
+def _guests(instance: ShareInstance, sources: Sequence[str]) -> list[RuleSpec]:
+    if instance.proto.upper() == "CIFS":
+        # Its rules name users. The driver's client comes as this one, whatever its address.
+        kind, targets = "user", [probe_user(instance.id)]
+    else:
+        kind, targets = "ip", list(sources)
+    return [
+        RuleSpec(rule_id=target, access_type=kind, access_to=target, access_level="ro")
+        for target in targets
+    ]
 
 
 def _try(backend: Backend, instance: ShareInstance, server: str, source: str) -> Attempt:

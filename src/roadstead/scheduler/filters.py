@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from roadstead.model.share_networks import ShareNetwork, Subnet
 from roadstead.model.shares import Pool, ShareType
 
 
@@ -17,6 +18,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     only_host: str | None = None
     same_host: tuple[str, ...] = ()  # pools of the shares to be near to
     different_host: tuple[str, ...] = ()
+    network: ShareNetwork | None = None
     require_network_isolation: bool = False
 
 
@@ -39,6 +41,8 @@ def availability_zone(pool: Pool, request: Request) -> Refusal:
     zones = request.share_type.extra_specs.get("availability_zones")
     if zones and pool.availability_zone not in [z.strip() for z in zones.split(",")]:
         return f"is in zone {pool.availability_zone}; the share type wants {zones}"
+    if request.network is not None and not request.network.serves(pool.availability_zone):
+        return f"is in zone {pool.availability_zone}, where the share network has no subnet"
     return None
 
 
@@ -48,6 +52,32 @@ def driver(pool: Pool, request: Request) -> Refusal:
     handles = bool(pool.capabilities.get("driver_handles_share_servers", False))
     if wanted != handles:
         return "handles share servers" if handles else "does not handle share servers"
+    return None
+
+
+def network(pool: Pool, request: Request) -> Refusal:
+    """The backend can be on every wire that a share server there would need (N-I8)."""
+    if request.network is None:
+        return None
+    for subnet in request.network.subnets_for(pool.availability_zone):
+        if (refusal := segment(pool, subnet)) is not None:
+            return refusal
+    return None
+
+
+def segment(pool: Pool, subnet: Subnet) -> Refusal:
+    """The backend can be on the subnet's wire."""
+    if pool.capabilities.get("network_allocates"):
+        return None  # its network service knows the ids, and finds the segment itself
+    if subnet.segment is None:
+        return f"subnet {subnet.id} names no segment that is known here"
+    for name, wanted in (
+        ("segment_kinds", subnet.network_type),
+        ("physical_networks", subnet.physical_network),
+    ):
+        offered = pool.capabilities.get(name)
+        if wanted and isinstance(offered, (list, tuple)) and wanted not in offered:
+            return f"cannot be on subnet {subnet.id}: {name} are {list(offered)}, not {wanted}"  # pyright: ignore[reportUnknownArgumentType]
     return None
 
 
@@ -148,6 +178,7 @@ FILTERS = (
     Filter("Service", service_up, "028"),
     Filter("AvailabilityZone", availability_zone, "007"),
     Filter("Driver", driver, "010"),
+    Filter("Network", network, "004"),
     Filter("Protocol", protocol, "008"),
     Filter("Capabilities", capabilities, "008"),
     Filter("Isolation", isolation, "008"),

@@ -4,15 +4,17 @@ import ipaddress
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from roadstead.model.access import AccessRule
-from roadstead.model.errors import BadRequest, Forbidden, NotFound
+from roadstead.model.errors import BadRequest, ConfigError, Forbidden, NotFound
 from roadstead.model.ids import new_id
 from roadstead.model.shares import Share
 from roadstead.model.states import ACCESS_PENDING, TRANSITIONAL_SHARE_STATUSES
 from roadstead.service import attached, locks
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import WantedLocks
+from roadstead.service.share_networks import check_share as check_network
 from roadstead.service.shares import get as get_share
 from roadstead.service.shares import reach_own
 from roadstead.service.submit import submit
@@ -22,6 +24,7 @@ from roadstead.store.access import RuleFilter
 from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.scope import everyone
 
+log = structlog.get_logger()
 # The extra spec of share types whose rules may admit every address.
 ANY_ADDRESS = "roadstead:allow_any_address"
 
@@ -42,7 +45,7 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
     """
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
-        _check_share(share)
+        _check_share(tx, share)
         _check_target(service, tx, share, new)
         rule = AccessRule(
             id=new_id(),
@@ -76,7 +79,7 @@ def deny(
             raise NotFound(f"access rule {access_id} could not be found")
         attached.refuse_rule(tx, access_id, "removed")
         locks.lift_for_deny(tx, caller, access_id, unrestrict=unrestrict)
-        _check_share(share)
+        _check_share(tx, share)
         store.update(tx, access_id, state="queued_to_deny")
         host = submit(service, caller, tx, "access.deny", share, resource_id=access_id)
     service.engine.wake(host)
@@ -87,8 +90,8 @@ def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> 
     with service.db.write() as tx:
         rule, share = _reach_rule(tx, caller, rule_id)
         if rule.access_level == level:
-            return locks.shown(caller, rule)
-        _check_share(share)
+            return _shown(service, caller, rule)
+        _check_share(tx, share)
         if rule.state in ACCESS_PENDING:
             raise BadRequest(f"access rule {rule_id} is {rule.state}")
         if level != "rw":
@@ -105,7 +108,7 @@ def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> 
         )
     service.engine.wake(host)
     changed = msgspec.structs.replace(rule, access_level=level, state="queued_to_update")
-    return locks.shown(caller, changed)
+    return _shown(service, caller, changed)
 
 
 def find_all(
@@ -120,7 +123,10 @@ def find_all(
         found = store.of_share(tx, caller.scope, share_id, wanted)
     if wanted.access_to is not None or wanted.access_key is not None:
         found = [rule for rule in found if locks.sees(caller, rule)]
-    return [locks.shown(caller, rule) for rule in found]
+    shown = [_shown(service, caller, rule) for rule in found]
+    if wanted.access_key is None:
+        return shown
+    return [rule for rule in shown if rule.access_key == wanted.access_key]
 
 
 def get(service: Service, caller: Caller, rule_id: str) -> AccessRule:
@@ -129,7 +135,7 @@ def get(service: Service, caller: Caller, rule_id: str) -> AccessRule:
         rule = store.get(tx, caller.scope, rule_id)
     if rule is None:
         raise NotFound(f"access rule {rule_id} could not be found")
-    return locks.shown(caller, rule)
+    return _shown(service, caller, rule)
 
 
 def merge_metadata(
@@ -152,6 +158,18 @@ def delete_metadata(service: Service, caller: Caller, rule_id: str, key: str) ->
             raise NotFound(f"access rule {rule_id} has no metadata {key!r}")
 
 
+def _shown(service: Service, caller: Caller, rule: AccessRule) -> AccessRule:
+    """The rule as the caller may see it, its key in clear (X-7: it is stored sealed)."""
+    if rule.access_key is None or not locks.sees(caller, rule):
+        return locks.shown(caller, rule)
+    key = None
+    try:
+        key = service.secrets.unseal(rule.access_key) if service.secrets else None
+    except ConfigError as error:
+        log.error("access key cannot be shown", access_rule=rule.id, error=str(error))
+    return msgspec.structs.replace(rule, access_key=key)
+
+
 def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share]:
     """The rule, the caller's to change. NotFound for a foreign one, Forbidden for a public
     share's."""
@@ -165,7 +183,8 @@ def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share
         raise missing from error
 
 
-def _check_share(share: Share) -> None:
+def _check_share(tx: Tx, share: Share) -> None:
+    check_network(tx, share.share_network_id)
     if not share.host or share.status in TRANSITIONAL_SHARE_STATUSES:
         raise BadRequest(f"share {share.id} is {share.status or 'not placed'}; try again later")
 

@@ -20,6 +20,5 @@ def refuse_rule(tx: Tx, rule_id: str, verb: str) -> None:
     grant = store.grant_of_rule(tx, rule_id)
     if grant is not None:
         raise Forbidden(
-            f"access rule {rule_id} cannot be {verb}: attachments on compute host {grant.host} "
-            "need it; detach them first"
+            f"access rule {rule_id} cannot be {verb}: attachments of VMs need it; detach them first"
         )

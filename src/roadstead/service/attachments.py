@@ -14,6 +14,7 @@ from roadstead.model.hosts import CACHES, DRIVERS, TAG_BYTES, is_tag
 from roadstead.model.ids import new_id
 from roadstead.model.operations import Operation
 from roadstead.model.shares import Share
+from roadstead.service import fitness
 from roadstead.service.context import Caller, Service
 from roadstead.service.shares import reach_own
 from roadstead.store import attachments as store
@@ -50,11 +51,13 @@ def attach(service: Service, caller: Caller, new: NewAttachment) -> Attachment:
         share = reach_own(tx, caller, new.share_id)
         if share.status != "available":
             raise Conflict(f"share {share.id} is {share.status}; it can be attached when available")
-        vm = _reach_vm(tx, caller, new.vm)
+        vm = reach_vm(tx, caller, new.vm)
         _check_project(caller, share, vm)
         host = _living_host(tx, vm)
-        driver = _choose_driver(new, vm, host)
-        _check_hot(new, vm, driver)
+        driver = fitness.choose_driver(new.driver, vm, host)
+        _check_tag(new.tag, driver)
+        fitness.check(vm, host, driver, asked=new.driver, cold=new.cold)
+        _check_stays(tx, vm)
         _check_quota(service, tx, share.project_id)
         attachment = _attachment(caller, new, share, vm, driver)
         store.insert(tx, attachment)
@@ -72,10 +75,11 @@ def detach(
     with service.db.write() as tx:
         attachment = _reach(tx, caller, attachment_id)
         share = reach_own(tx, caller, attachment.share_id)
-        store.update(tx, attachment_id, state="detaching", error=None)
+        # A host that was prepared for the VM clears away what it has for this.
+        store.update(tx, attachment_id, state="detaching", error=None, target_host=None)
         _submit(service, caller, tx, "attachment.detach", attachment, share, force=force)
     service.engine.wake(attachment.host)
-    return msgspec.structs.replace(attachment, state="detaching", error=None)
+    return msgspec.structs.replace(attachment, state="detaching", error=None, target_host=None)
 
 
 def get(service: Service, caller: Caller, attachment_id: str) -> Attachment:
@@ -99,14 +103,6 @@ def find_vms(service: Service, caller: Caller) -> list[Vm]:
         return vms.find_all(tx, caller.scope)
 
 
-def placement(service: Service, caller: Caller, vm: str) -> list[tuple[ComputeHost, list[str]]]:
-    """Every compute host with what keeps this VM's attachments from working there: none = fits."""
-    with service.db.read() as tx:
-        found = _reach_vm(tx, caller, vm)
-        mine = store.find_all(tx, everyone(), AttachmentFilter(vm=found.id))
-        return [(host, _unfit(host, mine, found)) for host in vms.hosts(tx)]
-
-
 # --- checks -----------------------------------------------------------------------------------
 
 
@@ -117,7 +113,8 @@ def _reach(tx: Tx, caller: Caller, attachment_id: str) -> Attachment:
     return found
 
 
-def _reach_vm(tx: Tx, caller: Caller, name_or_id: str) -> Vm:
+def reach_vm(tx: Tx, caller: Caller, name_or_id: str) -> Vm:
+    """One VM that the caller may use. NotFound; Conflict when several have the name."""
     found = vms.find(tx, caller.scope, name_or_id)
     if not found:
         raise NotFound(f"VM {name_or_id} could not be found on any compute host")
@@ -149,53 +146,30 @@ def _check_project(caller: Caller, share: Share, vm: Vm) -> None:
         raise Forbidden(f"VM {vm.name} and share {share.id} belong to different projects")
 
 
+def is_alive(host: ComputeHost) -> bool:
+    """Whether its agent reported lately."""
+    return utcnow() - host.heartbeat_at <= HOST_DOWN_AFTER
+
+
 def _living_host(tx: Tx, vm: Vm) -> ComputeHost:
     host = vms.host(tx, vm.host)
-    if host is None or utcnow() - host.heartbeat_at > HOST_DOWN_AFTER:
+    if host is None or not is_alive(host):
         raise Conflict(f"the agent of compute host {vm.host} does not report; start it there")
     return host
 
 
-def _choose_driver(new: NewAttachment, vm: Vm, host: ComputeHost) -> str:
-    offered = _strings(host.facts.get("drivers"))
-    if new.driver is not None:
-        if new.driver not in offered:
-            raise Conflict(f"host {vm.host} cannot do {new.driver}; it can: {', '.join(offered)}")
-        driver = new.driver
-    else:
-        driver = "virtiofs" if "virtiofs" in offered and vm.shared_memory else "9p"
-        if driver not in offered:
-            raise Conflict(f"host {vm.host} offers no way into VM {vm.name}: install virtiofsd")
-    if new.tag is not None and not is_tag(new.tag, driver):
+def _check_tag(tag: str | None, driver: str) -> None:
+    if tag is not None and not is_tag(tag, driver):
         raise BadRequest(
             f"a {driver} tag has 1 to {TAG_BYTES[driver]} letters, digits, '-', '_' and '.', and "
             "begins with a letter or a digit"
         )
-    return driver
 
 
-def _check_hot(new: NewAttachment, vm: Vm, driver: str) -> None:
-    """Conflict with every fact that is missing, or nothing (H-I5)."""
-    if driver == "virtiofs" and not vm.shared_memory:
-        raise Conflict(
-            f"VM {vm.name} has no shared memory, which virtiofs needs: define it with "
-            "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>, or ask "
-            "for driver 9p"
-        )
-    if not vm.running or new.cold:
-        return
-    missing: list[str] = []
-    if driver == "9p":
-        missing.append("9p devices cannot be plugged into a running VM (use virtiofs)")
-    if driver == "virtiofs" and vm.free_ports < 1:
-        missing.append(
-            "no PCI Express port is free (define the VM with more pcie-root-port controllers)"
-        )
-    if missing:
-        raise Conflict(
-            f"VM {vm.name} is running and the share cannot be plugged in now: "
-            f"{'; '.join(missing)}. Ask for a cold attachment to have it at the next start"
-        )
+def _check_stays(tx: Tx, vm: Vm) -> None:
+    found = store.find_all(tx, everyone(), AttachmentFilter(vm=vm.id))
+    if any(each.target_host for each in found):
+        raise Conflict(f"VM {vm.name} is about to migrate; attach the share when it has")
 
 
 def _check_quota(service: Service, tx: Tx, project_id: str) -> None:
@@ -203,22 +177,6 @@ def _check_quota(service: Service, tx: Tx, project_id: str) -> None:
     limit, used = service.attachments_per_project, store.count(tx, project_id)
     if 0 <= limit <= used:
         raise OverQuota(f"quota exceeded: {used} of {limit} attachments are in use")
-
-
-def _unfit(host: ComputeHost, mine: list[Attachment], vm: Vm) -> list[str]:
-    offered = _strings(host.facts.get("drivers"))
-    reasons = [f"cannot do {d}" for d in sorted({a.driver for a in mine} - set(offered))]
-    if utcnow() - host.heartbeat_at > HOST_DOWN_AFTER:
-        reasons.append("its agent does not report")
-    if mine and host.host != vm.host and vm.running:
-        if any(a.driver == "9p" for a in mine):
-            reasons.append("a VM with a 9p device cannot migrate while it runs")
-        reasons += _strings(host.facts.get("migration_blockers"))
-    return reasons
-
-
-def _strings(value: object) -> list[str]:
-    return [str(v) for v in value] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 # --- records ----------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import msgspec
 
 from roadstead.engine.base import Engine
 from roadstead.model.errors import Forbidden
+from roadstead.model.network_pools import NetworkPool
 from roadstead.model.quotas import DEFAULT_LIMITS
 from roadstead.store.db import Database
 from roadstead.store.scope import Scope, everyone, project
+from roadstead.store.secrets import SecretBox
 
 
 def _nobody(_rule: str) -> bool:
@@ -65,3 +67,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     attachments_per_project: int = 100
     # 0.0.0.0/0 and ::/0 only where the share type says so (D-M2)
     refuse_any_address: bool = True
+    # `[networks.<name>]`: segments that share networks may name; none = any id is taken as it is
+    networks: Mapping[str, NetworkPool] = {}
+    # seals what must not be in the database in clear
+    secrets: SecretBox | None = None

@@ -9,13 +9,23 @@ import msgspec
 from roadstead.model.errors import BadRequest, NotFound, NoValidPool, OverQuota
 from roadstead.model.ids import is_uuid, new_id
 from roadstead.model.messages import Message
-from roadstead.model.shares import Share, ShareType
+from roadstead.model.share_networks import ShareNetwork, ShareServer
+from roadstead.model.shares import Pool, Share, ShareType
 from roadstead.scheduler.filters import Request
 from roadstead.scheduler.pick import pick
+from roadstead.service import share_networks
 from roadstead.service.context import Caller, Service
+from roadstead.service.share_servers import submit as submit_server
 from roadstead.service.shares import NewShare
 from roadstead.service.submit import submit
-from roadstead.store import availability_zones, messages, pools, share_types
+from roadstead.store import (
+    availability_zones,
+    messages,
+    pools,
+    security_services,
+    share_servers,
+    share_types,
+)
 from roadstead.store import shares as store
 from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.quotas import usage
@@ -73,49 +83,129 @@ def place(
     Without a fitting pool the share is in `error`, a message says why, and the host is "".
     """
     share_type = _wanted_type(service, caller, tx, new)
-    _check(service, caller, tx, new, share_type)
+    network = _network(caller, tx, new, share_type)
+    _check(service, caller, tx, new, share_type, network)
     share = _share(caller, new, share_type, share_id, instance_id)
+    request = _request(service, caller, tx, new, share_type, network)
     try:
-        pool = pick(pools.find_all(tx), _request(service, caller, tx, new, share_type))
+        pool, server, made = _pick(tx, request)
     except NoValidPool as error:
         share = msgspec.structs.replace(share, status="error")
         store.insert(tx, share, agent_host="", takes_export_id=False)
         messages.insert(tx, _no_pool(caller, share, error))
         return share, ""
-    share = msgspec.structs.replace(share, host=pool.name, availability_zone=pool.availability_zone)
+    share = msgspec.structs.replace(
+        share,
+        host=pool.name,
+        availability_zone=pool.availability_zone,
+        share_server_id=server.id if server else None,
+    )
     store.insert(tx, share, agent_host=pool.host, takes_export_id=True)
+    if server is not None and made:
+        submit_server(service, caller, tx, "share_server.create", server)
     return share, submit(service, caller, tx, "share.create", share)
 
 
-def _check(service: Service, caller: Caller, tx: Tx, new: NewShare, share_type: ShareType) -> None:
+def _pick(tx: Tx, request: Request) -> tuple[Pool, ShareServer | None, bool]:
+    """The pool, and the share server there if one is needed: the one that is there already, or
+    the row of a new one (N-M4), and which of both it is. A pool that may have no more servers is
+    passed over."""
+    found = pools.find_all(tx)
+    full: NoValidPool | None = None
+    while True:
+        if full is not None and not found:
+            raise full
+        try:
+            pool = pick(found, request)
+        except NoValidPool as error:
+            raise full or error from None
+        if request.network is None:
+            return pool, None, False
+        try:
+            return pool, *_server(tx, pool, request.network, request.size_gib)
+        except NoValidPool as error:
+            full = error
+            found = [other for other in found if other.name != pool.name]
+
+
+def _server(tx: Tx, pool: Pool, network: ShareNetwork, size_gib: int) -> tuple[ShareServer, bool]:
+    """The share server for one more share on the network, and whether it was made for it.
+    NoValidPool: no room for it."""
+    able = pool.capabilities.get
+
+    def limit(name: str) -> int:
+        value = able(name)
+        return value if isinstance(value, int) else -1
+
+    wanted = share_servers.Wanted(
+        host=f"{pool.host}@{pool.backend}",
+        subnet_ids=tuple(s.id for s in network.subnets_for(pool.availability_zone)),
+        security_service_ids=tuple(s.id for s in security_services.of_network(tx, network.id)),
+        size_gib=size_gib,
+        limits=share_servers.Limits(
+            servers=limit("max_share_servers"),
+            shares_per_server=limit("max_shares_per_share_server"),
+            gib_per_server=limit("max_share_server_size"),
+        ),
+        security_service_update_support=bool(able("security_service_update_support")),
+        network_allocation_update_support=bool(able("network_allocation_update_support")),
+    )
+    return share_servers.ensure_row(tx, network, wanted)
+
+
+def _network(caller: Caller, tx: Tx, new: NewShare, share_type: ShareType) -> ShareNetwork | None:
+    """The share network, which stays as it is until the share is on it; None when the type uses
+    none. NotFound: not the caller's; BadRequest: one too many or too few, or not to be used now."""
+    handles_servers = share_type.spec_bool("driver_handles_share_servers")
+    if new.share_network_id is None:
+        if handles_servers:
+            raise BadRequest(f"share type {share_type.name} needs a share_network_id")
+        return None
+    if not handles_servers:
+        # D-I2: said at once, instead of a share in error.
+        raise BadRequest(
+            f"share type {share_type.name} uses no share network; leave share_network_id out"
+        )
+    network = share_networks.reach_locked(tx, caller, new.share_network_id)
+    share_networks.require_active(network)
+    return network
+
+
+def _check(
+    service: Service,
+    caller: Caller,
+    tx: Tx,
+    new: NewShare,
+    share_type: ShareType,
+    network: ShareNetwork | None,
+) -> None:
     if new.proto not in service.protocols:
         raise BadRequest(
             f"share protocol {new.proto} is not enabled; enabled: {', '.join(service.protocols)}"
         )
     if new.is_public:
         caller.require("share:create_public_share")
-    handles_servers = share_type.spec_bool("driver_handles_share_servers")
-    if new.share_network_id is not None and not handles_servers:
-        # D-I2: said at once, instead of a share in error.
-        raise BadRequest(
-            f"share type {share_type.name} uses no share network; leave share_network_id out"
-        )
-    if new.share_network_id is None and handles_servers:
-        raise BadRequest(f"share type {share_type.name} needs a share_network_id")
-    if new.share_network_id is not None:
-        raise NotFound(f"share network {new.share_network_id} could not be found")
     if new.snapshot_id is not None:
         raise NotFound(f"snapshot {new.snapshot_id} could not be found")
     if new.mount_point_name and not share_type.spec_bool("mount_point_name_support"):
         raise BadRequest(f"share type {share_type.name} does not support mount_point_name")
-    if new.availability_zone and availability_zones.find(tx, new.availability_zone) is None:
-        raise NotFound(f"availability zone {new.availability_zone} could not be found")
+    if new.availability_zone:
+        zone = availability_zones.find(tx, new.availability_zone)
+        if zone is None:
+            raise NotFound(f"availability zone {new.availability_zone} could not be found")
+        if network is not None and not network.serves(zone):
+            raise BadRequest(f"share network {network.id} has no subnet in zone {zone}")
     check_size(share_type, new.size_gib, admin=False)
     _check_quota(service, tx, caller.project_id, new.size_gib)
 
 
 def _request(
-    service: Service, caller: Caller, tx: Tx, new: NewShare, share_type: ShareType
+    service: Service,
+    caller: Caller,
+    tx: Tx,
+    new: NewShare,
+    share_type: ShareType,
+    network: ShareNetwork | None,
 ) -> Request:
     hints: Mapping[str, Any] = new.scheduler_hints or {}
     return Request(
@@ -128,6 +218,7 @@ def _request(
         only_host=hints.get("only_host") if caller.is_admin else None,
         same_host=_hosts(tx, caller, hints.get("same_host")),
         different_host=_hosts(tx, caller, hints.get("different_host")),
+        network=network,
         require_network_isolation=caller.project_id in service.isolated_projects,
     )
 
@@ -169,6 +260,7 @@ def _share(
         mount_snapshot_support=share_type.spec_bool("mount_snapshot_support"),
         replication_type=share_type.extra_specs.get("replication_type"),
         mount_point_name=new.mount_point_name,
+        share_network_id=new.share_network_id,
         created_at=utcnow(),
         instance_id=instance_id,
         status="creating",

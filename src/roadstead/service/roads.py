@@ -8,12 +8,16 @@ from roadstead.model.probes import Probe
 from roadstead.model.shares import Share
 from roadstead.model.states import VERBS
 from roadstead.roads.explain import Explanation, Facts, Hop, explain
+from roadstead.roads.explain_vm import VmFacts, explain_vm
+from roadstead.service.attachments import is_alive, reach_vm
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import HIDDEN, sees, shown
 from roadstead.service.shares import reach_own
 from roadstead.service.submit import submit
-from roadstead.store import access, export_locations, probes
+from roadstead.store import access, attachments, export_locations, probes, vms
+from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.quotas import Usage, usage
+from roadstead.store.scope import everyone
 
 
 def explain_share(
@@ -35,6 +39,34 @@ def explain_share(
     except ValueError as error:
         raise BadRequest(f"client must be an IPv4 or IPv6 address, not {client!r}") from error
     return facts, _as_seen_by(caller, facts, found), gigabytes
+
+
+def explain_vm_share(
+    service: Service, caller: Caller, share_id: str, name_or_id: str
+) -> tuple[Facts, Explanation, Usage]:
+    """What leads to the share from inside this VM. NotFound: share or VM."""
+    with service.db.read() as tx:
+        share = reach_own(tx, caller, share_id)
+        wanted = AttachmentFilter(share_id=share_id, vm=name_or_id)
+        attached = attachments.find_all(tx, caller.scope, wanted)
+        attachment = attached[0] if len(attached) == 1 else None
+        gone = attachment is not None and not vms.find(tx, caller.scope, attachment.vm_id)
+        vm = None if gone else reach_vm(tx, caller, attachment.vm_id if attachment else name_or_id)
+        name = attachment.host if attachment else vm.host if vm else ""
+        grant = attachments.find_grant(tx, share_id, name) if attachment else None
+        host = vms.host(tx, name)
+        facts = VmFacts(
+            share=share,
+            locations=export_locations.of_share(tx, share_id, admin=caller.is_admin),
+            vm=vm,
+            attachment=attachment,
+            host=host,
+            alive=host is not None and is_alive(host),
+            grant=access.get(tx, everyone(), grant.access_rule_id) if grant else None,
+        )
+        gigabytes = usage(tx, share.project_id, service.default_limits)["gigabytes"]
+    found = explain_vm(facts, admin=caller.is_admin)
+    return Facts(share=share, locations=facts.locations, rules=()), found, gigabytes
 
 
 def _without(hop: Hop, hidden: list[str]) -> Hop:

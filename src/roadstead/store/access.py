@@ -31,7 +31,7 @@ class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     access_type: str | None = None
     access_to: str | None = None
     access_level: str | None = None
-    access_key: str | None = None
+    access_key: str | None = None  # for those who can unseal: not looked for here
     id: str | None = None
     metadata: Mapping[str, str] = {}
 
@@ -70,7 +70,7 @@ def get(tx: Tx, scope: Scope, rule_id: str) -> AccessRule | None:
 def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[AccessRule]:
     """The share's rules, oldest first; two statements."""
     where: list[sa.ColumnElement[bool]] = [_a.share_id == share_id, scope.admits(_s.project_id)]
-    for name in ("access_type", "access_level", "access_key", "id"):
+    for name in ("access_type", "access_level", "id"):
         if (value := getattr(wanted, name)) is not None:
             where.append(_a[name] == value)
     if wanted.access_to is not None:

@@ -19,6 +19,7 @@ class AttachmentFilter(msgspec.Struct, frozen=True, kw_only=True):
     share_id: str | None = None
     vm: str | None = None  # id or name
     host: str | None = None
+    target_host: str | None = None
     state: str | None = None
 
 
@@ -48,7 +49,7 @@ def find_all(tx: Tx, scope: Scope, wanted: AttachmentFilter | None = None) -> li
     """The scope's attachments that match, oldest first; one statement."""
     wanted = wanted or AttachmentFilter()
     where: list[sa.ColumnElement[bool]] = [scope.admits(_a.project_id)]
-    for name in ("share_id", "host", "state"):
+    for name in ("share_id", "host", "target_host", "state"):
         if (value := getattr(wanted, name)) is not None:
             where.append(_a[name] == value)
     if wanted.vm is not None:
@@ -76,9 +77,11 @@ def delete(tx: Tx, attachment_id: str) -> None:
 
 def users(tx: Tx, share_id: str, host: str, level: str | None = None) -> list[Attachment]:
     """Who still needs the share's grant on this host, or its mount at that level: computed from
-    rows, so that no count can be wrong after a crash."""
+    rows, so that no count can be wrong after a crash. One that migrates needs both hosts'."""
     query = t.attachments.select().where(
-        _a.share_id == share_id, _a.host == host, sa.not_(_a.unplugged)
+        _a.share_id == share_id,
+        sa.or_(_a.host == host, _a.target_host == host),
+        sa.not_(_a.unplugged),
     )
     if level is not None:
         query = query.where(_a.access_level == level)

@@ -72,6 +72,17 @@ def lock_export_ids(tx: Tx, agent_host: str) -> None:
     _lock(tx, f"export ids of {agent_host}")
 
 
+def lock_share_network(tx: Tx, share_network_id: str) -> None:
+    """Others that change what lives on this network wait until `tx` ends: one finds the server
+    that another one made. To be taken before the project's lock."""
+    _lock(tx, f"share network {share_network_id}")
+
+
+def lock_named(tx: Tx, name: str) -> None:
+    """Others that take the lock of that name wait until `tx` ends. To be taken after all others."""
+    _lock(tx, name)
+
+
 def _lock(tx: Tx, name: str) -> None:
     if tx.dialect.name == "postgresql":
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))

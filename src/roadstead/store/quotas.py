@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from roadstead.model.quotas import DEFAULT_LIMITS
 from roadstead.store import tables as t
+from roadstead.store import tables_networks
 from roadstead.store.db import Tx
 
 _q, _c, _s = t.quotas.c, t.quota_classes.c, t.shares.c
@@ -28,6 +29,8 @@ _limit_rows = sa.union_all(
         _q.project_id == _project, _q.user_id == "", _q.share_type_id == ""
     ),
 ).subquery()
+_w = tables_networks.share_networks.c
+_networks = sa.select(sa.func.count()).where(_w.project_id == _project).scalar_subquery()
 # One row: what the project's shares take, and what part of it is being made or extended.
 _making = _i.status == "creating"
 _growing = sa.case((_making, _s.reserved_gib), else_=_s.reserved_gib - _s.size_gib)
@@ -37,6 +40,7 @@ _counts = (
         sa.func.count().filter(_making).label("shares_making"),
         sa.func.coalesce(sa.func.sum(_s.reserved_gib), 0).label("gib"),
         sa.func.coalesce(sa.func.sum(_growing), 0).label("gib_making"),
+        _networks.label("networks"),
     )
     .join_from(t.shares, t.share_instances, _i.id == _s.instance_id)
     .where(_s.project_id == _project)
@@ -80,6 +84,7 @@ def usage(
     for name, total, reserved in (
         ("shares", use.shares, use.shares_making),
         ("gigabytes", use.gib, use.gib_making),
+        ("share_networks", use.networks, 0),
     ):
         found[name] = Usage(
             limit=limits[name], in_use=int(total) - int(reserved), reserved=int(reserved)

@@ -288,6 +288,12 @@ def instances_on(tx: Tx, agent_host: str) -> list[ShareInstance]:
     ]
 
 
+def instances_of_server(tx: Tx, share_server_id: str) -> list[ShareInstance]:
+    """Every instance that a share server exports."""
+    query = _INSTANCE.where(_i.share_server_id == share_server_id)
+    return [_instance(row) for row in tx.execute(query).mappings()]
+
+
 def instances_by_share(tx: Tx, share_ids: set[str]) -> dict[str, str]:
     """The instance that represents each of these shares."""
     query = sa.select(_s.id, _s.instance_id).where(_s.id.in_(share_ids))

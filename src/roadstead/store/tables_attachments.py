@@ -49,6 +49,7 @@ attachments = sa.Table(
     sa.Column("unplugged", sa.Boolean, nullable=False),
     sa.Column("locks", sa.String(16), nullable=False),
     sa.Column("error", sa.String(2000)),
+    sa.Column("target_host", sa.String(255)),
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime),
     sa.UniqueConstraint("vm_id", "share_id"),
@@ -56,6 +57,7 @@ attachments = sa.Table(
     sa.Index("ix_attachments_project_created", "project_id", "created_at"),
     sa.Index("ix_attachments_share", "share_id"),
     sa.Index("ix_attachments_host", "host"),
+    sa.Index("ix_attachments_target_host", "target_host"),
 )
 
 grants = sa.Table(

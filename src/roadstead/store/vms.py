@@ -39,6 +39,12 @@ def find_all(tx: Tx, scope: Scope) -> list[Vm]:
     return [_vm(row) for row in tx.execute(query).mappings()]
 
 
+def hosts_of(tx: Tx, vm_id: str) -> dict[str, Vm]:
+    """The VM as each host reports it that has it: two, while it migrates."""
+    rows = tx.execute(t.vms.select().where(_v.id == vm_id)).mappings()
+    return {row["host"]: _vm(row) for row in rows}
+
+
 def report(tx: Tx, host: str, facts: dict[str, object], vms: Sequence[Vm]) -> None:
     """The host and exactly these VMs are what the tables say of it."""
     now = utcnow()

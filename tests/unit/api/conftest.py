@@ -11,6 +11,7 @@ from roadstead.api.app import make_app
 from roadstead.store.migrate import upgrade
 from tests.factories import World, make_world
 from tests.unit.api.client import FOREIGN, OWNER, Client, HeaderAuth
+from tests.unit.api.networking import POOLS
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(tmp_path: Path, empty_database: Path) -> Iterator[World]:
     shutil.copy(empty_database, tmp_path / "db")
-    world = make_world(f"sqlite:///{tmp_path}/db")
+    world = make_world(f"sqlite:///{tmp_path}/db", networks=POOLS)
     yield world
     world.close()
 

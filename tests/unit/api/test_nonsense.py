@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from roadstead.api.app import make_app
 from roadstead.api.route import Route
 from roadstead.api.routes import ROUTES
+from roadstead.api.versions import EXPERIMENTAL_HEADER
 from roadstead.model.ids import new_id
+from roadstead.model.network_pools import NetworkPool
 from roadstead.ops.report import report
-from roadstead.store import tables
+from roadstead.store import share_networks, share_servers, tables
+from roadstead.store import tables_networks as networks
+from roadstead.store.scope import everyone
 from tests.factories import DEFAULT_SPECS, HOST, World, make_world
 from tests.unit.api.client import FOREIGN, OWNER, Client, HeaderAuth
 
@@ -65,7 +69,9 @@ QUERY = (
     "metadata extra_specs name name~ description~ status host share_server_id share_type_id "
     "project_id export_location_id export_location_path availability_zone share_id access_type "
     "access_to access_level access_key id user_id share_type pool backend created_since "
-    "created_before resource_type message_level ensuring state zone binary"
+    "created_before resource_type message_level ensuring state zone binary "
+    "neutron_net_id segmentation_id cidr ip_version gateway mtu network_type security_service_id "
+    "share_network share_network_id share_network_subnet_id is_auto_deletable task_state user"
 ).split()
 
 
@@ -76,7 +82,8 @@ def world(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         url = f"sqlite:///{tmp_path_factory.mktemp('nonsense')}/db"
     else:
         url = request.getfixturevalue("postgres").create_database(f"t_{new_id().replace('-', '')}")
-    made = make_world(url)
+    pool = NetworkPool(name="tenants", kind="vxlan", first=1, last=2**20)
+    made = make_world(url, networks={"tenants": pool})
     yield made
     made.close()
 
@@ -84,7 +91,9 @@ def world(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 @pytest.fixture(scope="module")
 def caller(world: World) -> Client:
     client = Client(make_app(world.service, auth=HeaderAuth()), OWNER, "admin,member,reader")
-    client.put(f"/quota-sets/{OWNER}", {"quota_set": {"shares": -1, "gigabytes": -1}})
+    client.put(
+        f"/quota-sets/{OWNER}", {"quota_set": {"shares": -1, "gigabytes": -1, "share_networks": -1}}
+    )
     return client
 
 
@@ -95,6 +104,9 @@ def _objects(world: World, client: Client) -> dict[str, str]:
         served = sa.select(tables.share_instances.c.share_id).join(tables.export_locations)
         tx.execute(tables.shares.delete().where(tables.shares.c.id.not_in(served)))
         tx.execute(tables.messages.delete())
+        for table in (networks.share_networks, networks.security_services, networks.share_servers):
+            tx.execute(table.delete())
+        tx.execute(tables.operations.delete().where(tables.operations.c.share_id == ""))
     report(world.db, HOST, world.backends.values())
     world.engine.pending.clear()
     world.engine.start(world.runner.run)
@@ -111,14 +123,47 @@ def _objects(world: World, client: Client) -> dict[str, str]:
         "location_id": location["id"],
         "instance_id": instance["id"],
         "message_id": client.get("/messages?limit=1").json["messages"][0]["id"],
+        **_network_objects(world, client),
         "type_id": client.post("/types", new_type).json["share_type"]["id"],
         "project_id": FOREIGN,
         "class_name": "gold",
         "verb": "enable",
+        "network": "tenants",
+        "label": "blue",
+        "address": "10.0.0.0",
+        "prefix": "24",
         "key": "k",
     }
 
 
+def _network_objects(world: World, client: Client) -> dict[str, str]:
+    made = client.post("/share-networks", {"share_network": {"name": "n"}}).json["share_network"]
+    (subnet,) = made["share_network_subnets"]
+    path = f"/share-networks/{made['id']}/subnets/{subnet['id']}/metadata"
+    client.post(path, {"metadata": {"k": "v"}})
+    service = client.post("/security-services", {"security_service": _SECURITY})
+    with world.db.write() as tx:
+        found = share_networks.get(tx, everyone(), made["id"])
+        assert found
+        wanted = share_servers.Wanted(host="node1@local", subnet_ids=(subnet["id"],))
+        server, _ = share_servers.ensure_row(tx, found, wanted)
+    return {
+        "share_network_id": made["id"],
+        "subnet_id": subnet["id"],
+        "security_service_id": service.json["security_service"]["id"],
+        "share_server_id": server.id,
+    }
+
+
+_SECURITY = {
+    "type": "active_directory", "name": "n", "description": "d", "dns_ip": "192.0.2.1",
+    "server": None, "domain": "d", "user": "u", "password": "p", "ou": "o", "default_ad_site": "s",
+}  # fmt: skip
+_NETWORK = {
+    "name": "n", "description": "d", "neutron_net_id": "tenants/a", "nova_net_id": None,
+    "neutron_subnet_id": "10.0.0.0/24,10.0.0.1,10.0.0.9-10.0.0.20", "availability_zone": "nova",
+}  # fmt: skip
+_SUBNET = {**_NETWORK, "metadata": {"k": "v"}}
 _RULE = {
     "access_type": "ip", "access_to": "192.0.2.9", "access_level": "rw", "metadata": {"k": "v"},
     "lock_visibility": False, "lock_deletion": False, "lock_reason": None,
@@ -145,11 +190,32 @@ ACTIONS: dict[str, Any] = {
     "access_list": None,
     "addProjectAccess": {"project": OWNER},
     "removeProjectAccess": {"project": OWNER},
+    "add_security_service": {"security_service_id": "x"},
+    "add_security_service_check": {"security_service_id": "x", "reset_operation": False},
+    "remove_security_service": {"security_service_id": "x"},
+    "update_security_service": {"current_service_id": "x", "new_service_id": "y"},
+    "update_security_service_check": {"current_service_id": "x", "new_service_id": "y"},
+    "share_network_subnet_create_check": {**_NETWORK, "reset_operation": True},
+    "unmanage": {"force": False},
 }
 # By the end of the path.
 SHAPES: dict[str, Any] = {
     "/shares": {"share": _SHARE},
     "/shares/{share_id}": {"share": _SHARE},
+    "/share-networks": {"share_network": _NETWORK},
+    "/share-networks/{share_network_id}": {"share_network": _NETWORK},
+    "/subnets": {"share-network-subnet": _SUBNET},
+    "/security-services": {"security_service": _SECURITY},
+    "/security-services/{security_service_id}": {"security_service": _SECURITY},
+    "/share-servers/manage": {
+        "share_server": {
+            "host": "node1@local",
+            "share_network_id": "x",
+            "identifier": "i",
+            "driver_options": {"k": "v"},
+            "share_network_subnet_id": "x",
+        }
+    },
     "/metadata": {"metadata": {"k": "v"}},
     "/metadata/{key}": {"metadata": {"k": "v"}},
     "/share-access-rules/{access_id}": {"update_access": {"access_level": "ro"}},
@@ -192,7 +258,7 @@ def _send(client: Client, route: Route, values: dict[str, str], *bodies: Any, ra
     path = route.path.format_map(values)
     for body in bodies:
         sent: dict[str, Any] = {"raw": body} if raw else {"body": body}
-        answer = client.call(route.method, path, **sent)
+        answer = client.call(route.method, path, headers={EXPERIMENTAL_HEADER: "true"}, **sent)
         assert answer.status_code < 500, (str(body)[:300], answer.text)
 
 

@@ -8,10 +8,12 @@ from roadstead.api.policies import RULES
 from roadstead.api.route import V2, Route
 from roadstead.api.routes import ROUTES as ROUTES_V2
 from roadstead.api.routes_v1 import ROUTES_V1
+from roadstead.api.versions import EXPERIMENTAL_HEADER
 from roadstead.model.attachments import Attachment, Vm
 from roadstead.model.ids import new_id
-from roadstead.store import attachments, vms
+from roadstead.store import attachments, share_networks, share_servers, vms
 from roadstead.store.db import utcnow
+from roadstead.store.scope import everyone
 from tests.factories import World
 from tests.unit.api.client import OWNER, Client, key_of
 
@@ -26,6 +28,26 @@ BODIES: dict[str, Any] = {
     "force_delete": None,
     "allow_access": {"access_type": "ip", "access_to": "10.9.9.9"},
     "access_list": None,
+    "add_security_service": {"security_service_id": "{security_service_id}"},
+    "add_security_service_check": {"security_service_id": "{security_service_id}"},
+    "remove_security_service": {"security_service_id": "{security_service_id}"},
+    "update_security_service": {
+        "current_service_id": "{security_service_id}",
+        "new_service_id": "{security_service_id}",
+    },
+    "update_security_service_check": {
+        "current_service_id": "{security_service_id}",
+        "new_service_id": "{security_service_id}",
+    },
+    "share_network_subnet_create_check": {},
+    "unmanage": None,
+}
+NETWORK_BODIES: dict[str, Any] = {
+    "/share-networks": {"share_network": {"name": "stolen"}},
+    "/share-networks/{share_network_id}": {"share_network": {"name": "stolen"}},
+    "/share-networks/{share_network_id}/subnets": {"share-network-subnet": {}},
+    "/security-services": {"security_service": {"type": "ldap", "name": "stolen"}},
+    "/security-services/{security_service_id}": {"security_service": {"name": "stolen"}},
 }
 # Variables of a path that name something of one project.
 OWNED = {
@@ -36,6 +58,9 @@ OWNED = {
     "message_id",
     "operation_id",
     "attachment_id",
+    "share_network_id",
+    "subnet_id",
+    "security_service_id",
 }
 ADMIN_RULES = {name for name, rule in RULES.items() if rule == "rule:admin"}
 
@@ -50,7 +75,10 @@ def _body(route: Route, values: dict[str, str]) -> Any:
         name = route.action.removeprefix("os-")
         if name == "deny_access":
             return {route.action: {"access_id": values["access_id"]}}
-        return {route.action: BODIES.get(name, {"project": new_id()})}
+        fields = BODIES.get(name, {"project": new_id()})
+        if "security_service" in name:
+            fields = {key: text.format_map(values) for key, text in fields.items()}
+        return {route.action: fields}
     if route.path.endswith("/metadata/{key}"):
         return {"metadata": {values["key"]: "v"}}
     if route.path.endswith("/metadata"):
@@ -59,6 +87,8 @@ def _body(route: Route, values: dict[str, str]) -> Any:
         return {"update_access": {"access_level": "ro"}}
     if route.path == "/shares/{share_id}":
         return {"share": {"display_name": "stolen"}}
+    if route.path in NETWORK_BODIES:
+        return NETWORK_BODIES[route.path]
     if route.path == "/attachments":
         return {"attachment": {"share_id": values["share_id"], "vm": values["vm"]}}
     return {} if route.body else None
@@ -93,6 +123,34 @@ def _attached(member: Client, world: World) -> dict[str, str]:
     return {"attachment_id": attachment.id, "vm": vm}
 
 
+def _network(member: Client, world: World) -> dict[str, str]:
+    """A share network of the owner's with a security service and a share server."""
+    made = member.post("/share-networks", {"share_network": {"name": "private"}})
+    network = made.json["share_network"]
+    wanted = {"type": "kerberos", "name": "private", "password": "private"}
+    made = member.post("/security-services", {"security_service": wanted})
+    service_id = made.json["security_service"]["id"]
+    member.post(
+        f"/share-networks/{network['id']}/action",
+        {"add_security_service": {"security_service_id": service_id}},
+    )
+    (subnet,) = network["share_network_subnets"]
+    member.post(
+        f"/share-networks/{network['id']}/subnets/{subnet['id']}/metadata", {"metadata": {"k": "v"}}
+    )
+    with world.db.write() as tx:
+        found = share_networks.get(tx, everyone(), network["id"])
+        assert found
+        wanted_server = share_servers.Wanted(host="node1@local", subnet_ids=(subnet["id"],))
+        server, _ = share_servers.ensure_row(tx, found, wanted_server)
+    return {
+        "share_network_id": network["id"],
+        "subnet_id": subnet["id"],
+        "security_service_id": service_id,
+        "share_server_id": server.id,
+    }
+
+
 @pytest.fixture
 def values(member: Client, admin: Client, world: World) -> dict[str, str]:
     """Something of the owner's for every variable."""
@@ -117,10 +175,15 @@ def values(member: Client, admin: Client, world: World) -> dict[str, str]:
         "message_id": found[0]["id"],
         "operation_id": ran[0]["id"],
         **_attached(member, world),
+        **_network(member, world),
         "type_id": share["share_type"],
         "project_id": OWNER,
         "class_name": "default",
         "verb": "enable",
+        "network": "tenants",
+        "label": "blue",
+        "address": "10.0.0.0",
+        "prefix": "24",
         "key": "k",
     }
 
@@ -129,7 +192,9 @@ def _call(client: Client, route: Route, values: dict[str, str]) -> Any:
     path = route.path.format_map(values)
     body = _body(route, values)
     minor = route.max if route.max is not None else 99
-    answer = client.at(minor).call(route.method, path, body, prefix=route.prefix)
+    answer = client.at(minor).call(
+        route.method, path, body, prefix=route.prefix, headers={EXPERIMENTAL_HEADER: "true"}
+    )
     assert answer.status_code != 500, answer.text
     return answer
 
@@ -142,7 +207,7 @@ def test_foreign_project(
     answer = _call(foreigner, route, values)
     if route.policy in ADMIN_RULES:
         assert (answer.status_code, key_of(answer)) == (403, "forbidden")
-    elif OWNED & set(route.variables):
+    elif OWNED & set(route.variables) or _id(route) == "POST /attachments v1":
         assert (answer.status_code, key_of(answer)) == (404, "itemNotFound"), answer.text
         assert "private" not in answer.text
     else:
@@ -196,6 +261,9 @@ def _snapshot(member: Client, admin: Client, values: dict[str, str]) -> list[Any
             (member, f"/share-access-rules?share_id={values['share_id']}"),
             (member, f"{share}/export_locations"),
             (member, "/messages"),
+            (member, "/share-networks/detail"),
+            (member, "/security-services/detail"),
+            (admin, "/share-servers"),
             (admin, "/share_instances"),
             (admin, f"/quota-sets/{OWNER}"),
         )

@@ -3,6 +3,7 @@
 import pytest
 
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
+from roadstead.model.hosts import DeviceRef
 from roadstead.service import access, attachments, shares
 from roadstead.service.access import NewRule
 from roadstead.store import drift
@@ -254,6 +255,17 @@ def test_what_a_reboot_took_is_made_again_while_the_vm_is_off(far):
     far.hypervisor.start(vm)
     far.look()
     assert attachments.get(far.world.service, caller, made.id).state == "active"
+
+
+def test_a_running_vm_that_lost_its_device_gets_it_back(cw):
+    """And is never told that it has not: it stays active."""
+    caller = make_caller()
+    share, vm = make_share(cw.world, caller), _vm(cw, caller)
+    made = cw.attach(caller, share, "web")
+    cw.hypervisor.ensure_detached(DeviceRef(attachment_id=made.id, vm_id=vm))
+    cw.look()
+    assert attachments.get(cw.world.service, caller, made.id).state == "active"
+    assert _marks(cw) == (["bind", "mount"], [made.id])
 
 
 def test_leftovers_of_nobody_are_removed_and_told(cw):

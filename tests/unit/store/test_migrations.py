@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from roadstead.store import tables_attachments as tables
+from roadstead.store import tables_networks as tables
 from roadstead.store.db import Database
 from roadstead.store.migrate import upgrade
 

@@ -7,7 +7,7 @@ import msgspec
 
 from roadstead.api.call import Call
 from roadstead.api.schemas import metadata as schema
-from roadstead.service import metadata
+from roadstead.service import metadata, subnets
 from roadstead.service.metadata import Owner
 
 
@@ -16,6 +16,7 @@ class Handlers(msgspec.Struct, frozen=True):
 
     owner: Callable[..., Owner]
     pairs: Callable[[object], dict[str, str]]
+    echoes: bool = False  # merging answers with what was sent, not with all there is
 
     def _new(self, call: Call) -> dict[str, str]:
         return self.pairs(schema.body(call.body))
@@ -25,7 +26,8 @@ class Handlers(msgspec.Struct, frozen=True):
 
     def merge(self, call: Call, *ids: str) -> dict[str, Any]:
         new = self._new(call)
-        return {"metadata": metadata.merge(call.service, call.caller, self.owner(*ids), new)}
+        found = metadata.merge(call.service, call.caller, self.owner(*ids), new)
+        return {"metadata": new if self.echoes else found}
 
     def replace(self, call: Call, *ids: str) -> dict[str, Any]:
         new = self._new(call)
@@ -49,3 +51,4 @@ class Handlers(msgspec.Struct, frozen=True):
 
 SHARES = Handlers(metadata.share, schema.pairs)
 EXPORT_LOCATIONS = Handlers(metadata.export_location, schema.location_pairs)
+SUBNETS = Handlers(subnets.metadata_owner, schema.pairs, echoes=True)

@@ -3,13 +3,17 @@
 from typing import Any
 
 from roadstead.api.call import Call
+from roadstead.api.schemas import roads as schema
 from roadstead.api.views import roads as view
 from roadstead.service import roads
 
 
 def explain(call: Call, share_id: str) -> dict[str, Any]:
-    client = call.query.get("client") or None
-    facts, found, gigabytes = roads.explain_share(call.service, call.caller, share_id, client)
+    client, vm = schema.whose(call.query)
+    if vm is not None:
+        facts, found, gigabytes = roads.explain_vm_share(call.service, call.caller, share_id, vm)
+    else:
+        facts, found, gigabytes = roads.explain_share(call.service, call.caller, share_id, client)
     return {"explanation": view.explanation(call, facts, found, gigabytes)}
 
 

@@ -32,6 +32,14 @@ def force(call: Call) -> bool:
     return values.flag(call.query, "force")
 
 
+def target(call: Call) -> str:
+    """The host of a migration."""
+    found = values.wrapped(call.body, "migration")
+    if unknown := found.keys() - {"host"}:
+        raise BadRequest(f"unknown: {', '.join(sorted(unknown))}")
+    return values.required_text(found, "host")
+
+
 def listing(call: Call) -> tuple[AttachmentFilter, bool]:
     """What is wanted, and whether of every project."""
     query = call.query

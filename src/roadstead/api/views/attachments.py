@@ -6,11 +6,8 @@ from roadstead.api.call import Call
 from roadstead.api.views.common import when
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.hosts import mount_command
-
-_LOCKS = {
-    "enforced": "locks taken in the guest hold against every other user of the share",
-    "not enforced": "two guests, or a guest and the host, can hold the same lock",
-}
+from roadstead.roads.explain_vm import LOCKS
+from roadstead.service.migrations import Migration
 
 
 def attachment(call: Call, found: Attachment) -> dict[str, Any]:
@@ -29,7 +26,7 @@ def attachment(call: Call, found: Attachment) -> dict[str, Any]:
         "cold": found.cold,
         "state": found.state,
         "error": found.error,
-        "locks": _LOCKS.get(found.locks, found.locks) or None,
+        "locks": LOCKS.get(found.locks, found.locks) or None,
         "mount_command": mount_command(
             found.driver,
             found.tag,
@@ -42,6 +39,7 @@ def attachment(call: Call, found: Attachment) -> dict[str, Any]:
     }
     if call.caller.is_admin:
         body["host"] = found.host
+        body["target_host"] = found.target_host
     return body
 
 
@@ -67,5 +65,19 @@ def placement(found: list[tuple[ComputeHost, list[str]]]) -> dict[str, Any]:
         "compatible": [host.host for host, reasons in found if not reasons],
         "incompatible": [
             {"host": host.host, "reasons": reasons} for host, reasons in found if reasons
+        ],
+    }
+
+
+def migration(call: Call, found: Migration) -> dict[str, Any]:
+    """A VM's attachments on their way, each with the operation that prepares its host."""
+    return {
+        "vm_id": found.vm.id,
+        "vm_name": found.vm.name,
+        "source_host": found.vm.host,
+        "host": found.host,
+        "attachments": [
+            {**attachment(call, each), "operation_id": operation_id}
+            for each, operation_id in found.attachments
         ],
     }

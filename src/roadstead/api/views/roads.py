@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from roadstead.api.call import Call
+from roadstead.api.views.attachments import attachment
 from roadstead.api.views.common import when
 from roadstead.model.access import AccessRule
 from roadstead.model.probes import Probe, Tried
@@ -33,6 +34,9 @@ def explanation(call: Call, facts: Facts, found: Explanation, gigabytes: Usage) 
         "last_probe": probe(facts.probe) if facts.probe else None,
         "hops": [msgspec.to_builtins(hop) for hop in found.hops],
     }
+    if found.attachment is not None:
+        body["attachment"] = attachment(call, found.attachment)
+        body["level"] = found.attachment.access_level
     if call.caller.is_admin:
         body["backend"] = share.host
     return body

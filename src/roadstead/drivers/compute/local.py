@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from roadstead.drivers.compute import fuse_process, means, table, tree, users
 from roadstead.drivers.compute.layout import Layout
 from roadstead.drivers.compute.table import Seen
@@ -46,7 +48,7 @@ class LocalMounts:
 
     def capabilities(self) -> h.MountFacts:
         """By which means shares can be mounted."""
-        return means.facts()
+        return msgspec.structs.replace(means.facts(), directory=str(self.layout.directory))
 
     def ensure_ready(self) -> None:
         """Mounts can be made, and libvirt's namespaces made later see them."""

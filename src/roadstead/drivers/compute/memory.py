@@ -28,7 +28,9 @@ class MemoryMounts:
 
     def capabilities(self) -> h.MountFacts:
         """Everything can be mounted."""
-        return h.MountFacts(nfs_client="kernel", cephfs_client="kernel")
+        return h.MountFacts(
+            nfs_client="kernel", cephfs_client="kernel", directory=str(self.layout.directory)
+        )
 
     def ensure_ready(self) -> None:
         """Always ready."""

@@ -61,7 +61,9 @@ class Filesystem(_Operations):
         return [".", "..", *map(os.fsdecode, self._export.names(_raw(path)))]
 
     def open(self, path: str, flags: int) -> int:
-        """A handle."""
+        """A handle; the file is empty if that was asked: libfuse leaves it to us."""
+        if flags & os.O_TRUNC:
+            self.truncate(path, 0)
         return self._export.open(_raw(path), flags & _WRITING)
 
     def create(self, path: str, mode: int, fi: Any = None) -> int:

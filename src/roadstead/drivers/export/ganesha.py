@@ -35,7 +35,9 @@ class GaneshaExport:
     `protocols` may name 4.0 too; its clients make every restart last a whole grace period.
     `lease_seconds` is also the longest time a restart keeps clients waiting, which it does only
     for clients that do not come back. `require_mount` refuses a path that is no mount point: it
-    would be the empty directory beneath a file system that is not there.
+    would be the empty directory beneath a file system that is not there. `nfs3` serves NFSv3 too,
+    for compute hosts that mount by FUSE (libnfs 4 cannot write by v4); the place then needs an
+    rpcbind.
     """
 
     info = w.ExportInfo(kind="ganesha", protocols=("NFS",), access_types=("ip",))
@@ -48,6 +50,7 @@ class GaneshaExport:
         grace: bool = True,
         port: int = 2049,
         protocols: Sequence[float] = (4.1, 4.2),
+        nfs3: bool = False,
         lease_seconds: int = 15,
         require_mount: bool = True,
     ) -> None:
@@ -58,11 +61,16 @@ class GaneshaExport:
             lease_seconds=lease_seconds,
             port=port,
             minor_versions=tuple(sorted({round((version - 4) * 10) for version in protocols})),
+            nfs3=nfs3,
         )
         self._require_mount = require_mount
         self._bus = BusDaemon(self._options.run_directory)
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
+
+    def has_server(self, place: w.Place) -> bool:
+        """Whether the place was given a server that was not removed since."""
+        return self._server(place).is_known
 
     def ensure_server(self, place: w.Place) -> None:
         """The place's server runs, answers and serves exactly the stored exports.

@@ -24,6 +24,7 @@ from roadstead.model.errors import DriverError
 from roadstead.model.ids import pseudo_path
 
 _HEADER = "# roadstead "
+MOUNT_PORT = 20048  # of NFSv3's MOUNT protocol, so that clients need not ask a port mapper
 _QUOTABLE = re.compile(r"/[^\"\\]*")
 _LONGEST_PREFIX = 99
 _MOST_ADDRESSES = 256
@@ -41,6 +42,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     minor_versions: tuple[int, ...]
     graceless: bool
     lease_seconds: int
+    nfs3: bool = False
 
 
 class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +56,15 @@ class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def server_text(settings: ServerSettings) -> str:
-    """The server's configuration file. NFSv4 over TCP only: it needs no port mapper."""
+    """The server's configuration file. NFSv4 over TCP only, which needs no port mapper, unless
+    NFSv3 is wanted besides."""
     bind = "Bind_addr = 0::0; " if settings.dual_stack else ""
+    versions = "3, 4" if settings.nfs3 else "4"
+    bind += f"MNT_Port = {MOUNT_PORT};" if settings.nfs3 else ""
     minors = ", ".join(map(str, settings.minor_versions))
     return f"""\
 NFS_CORE_PARAM {{
-  Protocols = 4; NFS_Port = {settings.port}; {bind}
+  Protocols = {versions}; NFS_Port = {settings.port}; {bind}
   Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false;
   mount_path_pseudo = true; Plugins_Dir = {_quoted(settings.plugins_directory)};
   Dbus_Name_Prefix = {settings.dbus_prefix};
@@ -71,7 +76,7 @@ NFSv4 {{
   RecoveryBackend = fs; RecoveryRoot = {_quoted(settings.recovery_root)};
 }}
 NFS_KRB5 {{ Active_krb5 = false; }}
-EXPORT_DEFAULTS {{ Access_Type = None; SecType = sys; Protocols = 4; Transports = TCP; }}
+EXPORT_DEFAULTS {{ Access_Type = None; SecType = sys; Protocols = {versions}; Transports = TCP; }}
 %include {_quoted(settings.exports_file)}
 """
 
@@ -90,7 +95,7 @@ EXPORT {{
   Path = {_quoted(stored.path)};
   Pseudo = {_quoted(pseudo_path(stored.instance_id))};
   Access_Type = None; Squash = No_Root_Squash;
-  SecType = sys; Protocols = 4; Transports = TCP;
+  SecType = sys; Transports = TCP;
   FSAL {{ Name = VFS; }}
 {clients}}}
 """

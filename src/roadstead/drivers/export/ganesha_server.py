@@ -36,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: int
     port: int
     minor_versions: tuple[int, ...]
+    nfs3: bool = False
 
 
 class Server:
@@ -136,6 +137,7 @@ class Server:
             dual_stack=any(":" in address for address in place.addresses),
             port=self._options.port,
             minor_versions=self._options.minor_versions,
+            nfs3=self._options.nfs3,
             graceless=not self._options.grace,
             lease_seconds=self._options.lease_seconds,
         )

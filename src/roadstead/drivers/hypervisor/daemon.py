@@ -23,6 +23,7 @@ PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiof
 ID_COUNT = 65536
 _VERSION = re.compile(r"virtiofsd\D*(\d+(?:\.\d+)+)")
 _SOURCE = re.compile(r"(?:^|,)source=([^,]+)|^--shared-dir=(.+)")
+_SOURCE_NEXT = "--shared-dir"  # newer libvirts write it as two words
 # The Rust daemon's features, by the version that brought them.
 _RUST = (
     ("sgid-safe", "1.0"),
@@ -57,10 +58,16 @@ def parse(text: str, path: str) -> VirtiofsdFacts:
 
 
 def options(
-    facts: VirtiofsdFacts, *, read_only: bool, id_base: int | None, cache: str
+    facts: VirtiofsdFacts,
+    *,
+    read_only: bool,
+    id_base: int | None,
+    cache: str,
+    plain: bool = False,
 ) -> list[str]:
-    """What the daemon is to be told and libvirt cannot say."""
-    if facts.flavour != "rust":
+    """What the daemon is to be told and libvirt cannot say; with `plain`, nothing that would only
+    be better."""
+    if facts.flavour != "rust" or (plain and id_base is None and cache != "metadata"):
         return []
     chosen: list[str] = []
     if "file-handles" in facts.features:
@@ -137,5 +144,7 @@ def serves(pids: list[int], share: table.Seen) -> bool:
 
 
 def _source(words: list[str]) -> Path | None:
+    if _SOURCE_NEXT in words[:-1]:
+        return Path(words[words.index(_SOURCE_NEXT) + 1])
     matches = [match for word in words if (match := _SOURCE.search(word))]
     return Path(matches[0][1] or matches[0][2]) if matches else None

@@ -30,6 +30,7 @@ from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, Transient
 
+LIBVIRT_READ_ONLY = (11, 0)  # the first that takes <readonly/> for virtiofs
 DAEMON_SECONDS = 5.0  # for a virtiofsd to end once its VM has let go of it
 UNSEEN = "libvirtd is in a mount namespace older than the directory of our mounts; restart it"
 
@@ -116,6 +117,7 @@ class LibvirtHypervisor:
             with self._connection.using() as connection:
                 domain, seen = libvirt_guests.find(connection, ref.vm_id)
                 if seen is not None:
+                    libvirt_guests.check_still(seen)
                     self._unplug(domain, seen, ref.attachment_id, force=force)
             self._end_daemon(ref.attachment_id)
             self._wrappers.ensure_absent(ref.attachment_id)
@@ -185,9 +187,18 @@ class LibvirtHypervisor:
             read_only=spec.read_only,
             id_base=self._id_base if ids == "translated" else None,
             cache=spec.cache,
+            # libvirt lets a device migrate only if its program is one it has a description of,
+            # which our scripts are not.
+            plain=host.live_migration,
         )
         binary = self._wrappers.ensure(spec.attachment_id, host.virtiofsd.path, options)
-        return libvirt_xml.filesystem(spec, ids=ids, binary=binary, sandbox=sandbox())
+        return libvirt_xml.filesystem(
+            spec,
+            ids=ids,
+            binary=binary,
+            sandbox=sandbox(),
+            says_read_only=checks.version(host.libvirt) >= LIBVIRT_READ_ONLY,
+        )
 
     def _unplug(self, domain: Any, seen: Seen, attachment_id: str, *, force: bool) -> None:
         """The device is neither in the configuration nor in the running VM. Transient when the VM

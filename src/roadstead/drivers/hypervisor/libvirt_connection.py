@@ -12,6 +12,12 @@ from roadstead.model.errors import Conflict, DriverError, NotFound, Transient, U
 # Seconds between questions, and how many may stay unanswered, before libvirtd counts as dead.
 _KEEPALIVE = (5, 3)
 
+# Seen with libvirt 9.0; a VM with a NUMA cell whose memAccess is shared has no such trouble.
+FORGOTTEN = (
+    ". If the VM has it: a libvirtd that was restarted no longer knows that of a running VM. "
+    "Restart the VM, or attach it for the next start (--cold)"
+)
+
 
 class Connection:
     """libvirt at one URI. Every use turns libvirt's errors into ours."""
@@ -71,5 +77,5 @@ class Connection:
         if code == lib.VIR_ERR_OPERATION_INVALID and "not running" in text:
             return Transient(f"the VM stopped meanwhile: {text}")
         if code == lib.VIR_ERR_CONFIG_UNSUPPORTED:
-            return Unsupported(text)
+            return Unsupported(text + (FORGOTTEN if "requires shared memory" in text else ""))
         return DriverError(f"libvirt: {text}")

@@ -7,7 +7,7 @@ import msgspec
 from roadstead.drivers.hypervisor import binding, libvirt_xml
 from roadstead.drivers.hypervisor.libvirt_xml import Domain, Filesystem
 from roadstead.model import hosts as h
-from roadstead.model.errors import NotFound
+from roadstead.model.errors import NotFound, Transient
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +15,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     live: Domain | None  # None = it does not run
     config: Domain | None  # None = it is transient
+    moving: bool = False  # it starts, comes or goes: nothing is known but its name
 
     @property
     def any(self) -> Domain:
@@ -61,11 +62,44 @@ def find_named(connection: Any, name: str) -> Seen | None:
 
 
 def known(connection: Any, vm_id: str) -> tuple[Any, Seen]:
-    """The domain of that UUID. NotFound when there is none."""
+    """The domain of that UUID. NotFound when there is none, Transient while it moves."""
     domain, seen = find(connection, vm_id)
     if seen is None:
         raise NotFound(f"VM {vm_id} is not on this host")
+    check_still(seen)
     return domain, seen
+
+
+def check_still(seen: Seen) -> None:
+    """Transient while the VM starts or migrates: what devices it has cannot be told."""
+    if seen.moving:
+        raise Transient(f"VM {seen.any.name} is about to start or to migrate")
+
+
+def _is_moving(lib: Any, domain: Any) -> bool:
+    """Whether it is paused because it comes (which libvirt calls starting up) or goes."""
+    state, reason = domain.state()
+    return state == lib.VIR_DOMAIN_PAUSED and reason in (
+        lib.VIR_DOMAIN_PAUSED_STARTING_UP,
+        lib.VIR_DOMAIN_PAUSED_MIGRATION,
+        lib.VIR_DOMAIN_PAUSED_POSTCOPY,
+        lib.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED,
+    )
+
+
+def _unread(domain: Any) -> Domain:
+    """As much as is known without its description: libvirt would give that only once all of its
+    memory has come."""
+    return Domain(
+        id=domain.UUIDString(),
+        name=domain.name(),
+        project_id=None,
+        machine="",
+        os=None,
+        shared_memory=False,
+        free_ports=0,
+        filesystems=(),
+    )
 
 
 def is_live(domain: Any, attachment_id: str) -> bool:
@@ -89,6 +123,8 @@ def look(domain: Any) -> Seen | None:
     """The VM; None when it vanished meanwhile."""
     lib = binding.load()
     try:
+        if _is_moving(lib, domain):
+            return Seen(live=_unread(domain), config=None, moving=True)
         live = config = None
         if domain.isPersistent():
             config = libvirt_xml.parse(domain.XMLDesc(lib.VIR_DOMAIN_XML_INACTIVE))
@@ -98,7 +134,9 @@ def look(domain: Any) -> Seen | None:
         if error.get_error_code() != lib.VIR_ERR_NO_DOMAIN:
             raise
         return None
-    return None if live is None and config is None else Seen(live=live, config=config)
+    if live is None and config is None:
+        return None
+    return Seen(live=live, config=config)
 
 
 def facts(seen: Seen, *, now: bool) -> h.GuestFacts:
@@ -110,6 +148,7 @@ def facts(seen: Seen, *, now: bool) -> h.GuestFacts:
         name=half.name,
         project_id=half.project_id,
         running=seen.live is not None,
+        moving=seen.moving,
         persistent=seen.config is not None,
         shared_memory=half.shared_memory,
         free_ports=half.free_ports,

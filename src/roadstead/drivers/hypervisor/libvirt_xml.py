@@ -69,8 +69,11 @@ def device_types(capabilities: str) -> tuple[set[str], set[str]]:
     return {e.text or "" for e in drivers}, {e.text or "" for e in memory}
 
 
-def filesystem(spec: h.DeviceSpec, *, ids: str, binary: str, sandbox: str) -> str:
-    """The <filesystem> for the device; `binary` is the daemon of virtiofs."""
+def filesystem(
+    spec: h.DeviceSpec, *, ids: str, binary: str, sandbox: str, says_read_only: bool = False
+) -> str:
+    """The <filesystem> for the device; `binary` is the daemon of virtiofs, `says_read_only` whether
+    libvirt can tell it."""
     body = [
         f"<source dir={quoteattr(spec.source)}/>",
         f"<target dir={quoteattr(spec.tag)}/>",
@@ -81,7 +84,8 @@ def filesystem(spec: h.DeviceSpec, *, ids: str, binary: str, sandbox: str) -> st
         opening = f"<filesystem type='mount' accessmode={quoteattr(ids)} multidevs='remap'>"
         body += ["<readonly/>"] if spec.read_only else []
     else:
-        # libvirt 9 refuses <readonly/> here; the source is a read-only mount.
+        # libvirt before 11 refuses <readonly/> here; the source is a read-only mount anyway.
+        body += ["<readonly/>"] if spec.read_only and says_read_only else []
         opening = "<filesystem type='mount' accessmode='passthrough'>"
         body = ["<driver type='virtiofs' queue='1024'/>", _binary(spec, binary, sandbox), *body]
     return "".join([opening, *body, "</filesystem>"])

@@ -43,8 +43,8 @@ class MemoryHypervisor:
 
     With `mounts`, a source must be bound there at the right level. `fail["ensure_attached"] =
     Transient("…")` makes that method raise, before it does anything, until the entry is deleted.
-    Tests make VMs by `add_guest` and play their owner by `start`, `stop`, `remove` and
-    `kill_daemon`.
+    Tests make VMs by `add_guest` and play their owner by `start`, `stop`, `remove`, `receive`,
+    `take_over` and `kill_daemon`.
     """
 
     def __init__(self, *, mounts: MemoryMounts | None = None, host: h.HostFacts = HOST) -> None:
@@ -106,6 +106,25 @@ class MemoryHypervisor:
             self.stop(vm_id)
             self._vms.pop(vm_id, None)
 
+    def receive(self, vm_id: str, source: "MemoryHypervisor") -> None:
+        """A VM that runs there waits here to take over, with its devices; NotFound when a share is
+        not where it is there."""
+        with self._lock:
+            there = source._vms[vm_id]
+            for spec in there.live.values():
+                self._check_source(spec)
+            vm = _Vm(msgspec.structs.replace(there.facts, moving=True))
+            vm.live, vm.config = dict(there.live), dict(there.config)
+            self._vms[vm_id] = vm
+            self._note_served()
+
+    def take_over(self, vm_id: str) -> None:
+        """The VM that waited here runs here."""
+        with self._lock:
+            vm = self._vms[vm_id]
+            vm.facts = msgspec.structs.replace(vm.facts, moving=False)
+            self._changes.note()
+
     def kill_daemon(self, attachment_id: str) -> None:
         """The device's virtiofsd is dead."""
         with self._lock:
@@ -165,7 +184,7 @@ class MemoryHypervisor:
             vm = self._vms.get(ref.vm_id)
             if vm is None:
                 return
-            vm.config.pop(ref.attachment_id, None)
+            _still(vm).config.pop(ref.attachment_id, None)
             device = vm.live.get(ref.attachment_id)
             if device is not None and device.driver == "9p":
                 if not force:
@@ -179,7 +198,8 @@ class MemoryHypervisor:
     def inventory(self) -> Iterator[w.Mark]:
         """Every device."""
         with self._called("inventory"):
-            found = [mark for vm in self._vms.values() for mark in _marks(vm)]
+            still = [vm for vm in self._vms.values() if not vm.facts.moving]
+            found = [mark for vm in still for mark in _marks(vm)]
         yield from found
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
@@ -191,7 +211,7 @@ class MemoryHypervisor:
     def _known(self, vm_id: str) -> _Vm:
         if vm_id not in self._vms:
             raise NotFound(f"VM {vm_id} is not on this host")
-        return self._vms[vm_id]
+        return _still(self._vms[vm_id])
 
     def _check_source(self, spec: h.DeviceSpec) -> None:
         if self._mounts is None:
@@ -217,8 +237,15 @@ class MemoryHypervisor:
             yield
 
 
+def _still(vm: _Vm) -> _Vm:
+    """The VM; Transient while it moves, when nothing is known of its devices."""
+    if vm.facts.moving:
+        raise Transient(f"VM {vm.facts.name} is about to start or to migrate")
+    return vm
+
+
 def _facts(vm: _Vm) -> h.GuestFacts:
-    devices = {**vm.config, **vm.live}
+    devices = {} if vm.facts.moving else {**vm.config, **vm.live}
     return msgspec.structs.replace(
         vm.facts,
         free_ports=vm.facts.free_ports - len(vm.live),

@@ -3,7 +3,7 @@
 from alembic import context
 
 # The last module of tables: all of them are in its metadata.
-from roadstead.store.tables_attachments import metadata
+from roadstead.store.tables_networks import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

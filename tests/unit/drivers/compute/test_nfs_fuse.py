@@ -115,6 +115,13 @@ def test_what_others_write_is_seen_at_once(world: World) -> None:
         assert (mine / "changing").read_text() == text
 
 
+def test_a_file_opened_anew_for_writing_is_empty_first(world: World) -> None:
+    mount = world.mounted()
+    for text in ("long, and then", "short", ""):
+        (mount / "again").write_text(text)
+        assert (world.share / "again").read_text() == text
+
+
 def test_the_share_has_its_own_size(world: World) -> None:
     mount = world.mounted()
     (mount / "sized").write_bytes(b"x" * (1 << 20))

@@ -60,7 +60,7 @@ def test_an_export_nobody_may_use() -> None:
         '  Path = "/shares/one";\n'
         f'  Pseudo = "/share-{INSTANCE}";\n'
         "  Access_Type = None; Squash = No_Root_Squash;\n"
-        "  SecType = sys; Protocols = 4; Transports = TCP;\n"
+        "  SecType = sys; Transports = TCP;\n"
         "  FSAL { Name = VFS; }\n"
         "}\n"
     )
@@ -181,7 +181,7 @@ def test_addresses_seen_by_a_dual_stack_socket() -> None:
 
 
 def test_the_server_listens_on_ipv6_only_where_it_is_wanted() -> None:
-    def text(dual_stack: bool) -> str:
+    def text(dual_stack: bool, *, nfs3: bool = False) -> str:
         return conf.server_text(
             conf.ServerSettings(
                 dbus_prefix="rs_host",
@@ -193,6 +193,7 @@ def test_the_server_listens_on_ipv6_only_where_it_is_wanted() -> None:
                 minor_versions=(1, 2),
                 graceless=False,
                 lease_seconds=15,
+                nfs3=nfs3,
             )
         )
 
@@ -200,3 +201,6 @@ def test_the_server_listens_on_ipv6_only_where_it_is_wanted() -> None:
     # Even 0.0.0.0 fails where only lo has an address.
     assert "Bind_addr" not in text(False)
     assert "Minor_Versions = 1, 2;" in text(False)
+    # NFSv3 is there only where it is wanted, for the server and for every export.
+    assert text(False).count("Protocols = 4;") == 2
+    assert text(True, nfs3=True).count("Protocols = 3, 4;") == 2

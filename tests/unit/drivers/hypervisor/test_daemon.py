@@ -38,6 +38,37 @@ def test_a_daemon_that_needs_no_options_is_started_itself(tmp_path: Path) -> Non
     assert not (tmp_path / "daemons").exists()
 
 
+def test_nothing_but_what_must_be_stands_between_libvirt_and_a_daemon_that_migrates() -> None:
+    """H-I10"""
+    facts = daemon.parse("virtiofsd 1.13.2", "/rust")
+    plain = {"read_only": True, "plain": True}
+    assert daemon.options(facts, id_base=None, cache="never", **plain) == []
+    assert "--readonly" in daemon.options(facts, id_base=None, cache="metadata", **plain)
+    assert "--readonly" in daemon.options(facts, id_base=100_000, cache="never", **plain)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-f", "--fd=3", "-o", "source={},xattr,cache=none"],  # libvirt 9
+        ["--fd=3", "--shared-dir={}", "--cache=never"],
+        ["--fd=3", "--shared-dir", "{}", "--cache", "never"],  # libvirt 11
+    ],
+)
+def test_whose_a_running_daemon_is_by_each_spelling(tmp_path: Path, words: list[str]) -> None:
+    attachment_id = new_id()
+    program = tmp_path / "virtiofsd"
+    program.write_text("#!/bin/sh\nread -r _\n")
+    program.chmod(0o755)
+    argv = [str(program), *(word.format(tmp_path / attachment_id) for word in words)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        try:
+            while process.pid not in daemon.running(tmp_path).get(attachment_id, []):
+                assert process.poll() is None
+        finally:
+            process.kill()
+
+
 # H-I6, H-I8
 def test_the_options_reach_the_daemon(tmp_path: Path) -> None:
     echo = tmp_path / "virtiofsd it's"

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("unplugged", sa.Boolean(), nullable=False),
         sa.Column("locks", sa.String(length=16), nullable=False),
         sa.Column("error", sa.String(length=2000), nullable=True),
+        sa.Column("target_host", sa.String(length=255), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.ForeignKeyConstraint(["share_id"], ["shares.id"], name=op.f("fk_attachments_share_id")),
@@ -60,6 +61,7 @@ def upgrade() -> None:
         "ix_attachments_project_created", "attachments", ["project_id", "created_at"], unique=False
     )
     op.create_index("ix_attachments_share", "attachments", ["share_id"], unique=False)
+    op.create_index("ix_attachments_target_host", "attachments", ["target_host"], unique=False)
     op.create_table(
         "grants",
         sa.Column("share_id", sa.String(length=36), nullable=False),

@@ -1,0 +1,202 @@
+"""Share servers and this host's networks are made equal: what a reboot took is made again, what
+bears our mark and belongs to no server goes, and servers without shares are taken down."""
+
+import datetime
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from roadstead.model.errors import Conflict, RoadsteadError
+from roadstead.model.ids import new_id, place_netns
+from roadstead.model.networks import PortRef, SegmentRef
+from roadstead.model.operations import Operation
+from roadstead.model.share_networks import Lease, ShareServer
+from roadstead.model.world import Mark, Place
+from roadstead.ops.share_servers import Networked
+from roadstead.roads import network as road
+from roadstead.roads.backend import Backend
+from roadstead.store import allocations, drift, operations, share_servers, shares, subnets
+from roadstead.store.db import Database, Tx, utcnow
+
+log = structlog.get_logger()
+
+# Shares in these states are not exported, or their own operation sees to it.
+_NOT_SERVED = frozenset(("creating", "deleting", "error", "error_deleting"))
+
+
+class NetworkSweep:
+    """`adopt(id)` has the engine run an operation."""
+
+    def __init__(
+        self,
+        db: Database,
+        host: str,
+        backends: Mapping[str, Backend],
+        networked: Networked,
+        adopt: Callable[[str], None],
+        *,
+        unused: datetime.timedelta,
+    ) -> None:
+        self._db, self._host, self._backends = db, host, backends
+        self._networked, self._adopt, self._unused = networked, adopt, unused
+
+    def run(self) -> int:
+        """How many differences were repaired."""
+        # The world first: a row is written before its effect and removed after it.
+        marks = list(self._networked.network.inventory())
+        with self._db.read() as tx:
+            servers = share_servers.on_host(tx, self._host)
+            leases = allocations.on_host(tx, self._host)
+            busy = operations.live_resources(tx, self._host)
+            standing = _standing(tx, self._host, servers)
+        found = self._leftovers(self._unowned(marks, servers, leases))
+        for server in standing:
+            if server.id not in busy:
+                found += self._standing(server, marks, leases)
+        self._take_down_unused(busy)
+        return found
+
+    def places(self, backend: Backend) -> dict[str, Place]:
+        """Where the backend's share servers are that serve shares, by server id."""
+        with self._db.read() as tx:
+            servers = share_servers.on_host(tx, self._host)
+            leases = allocations.on_host(tx, self._host)
+            standing = _standing(tx, self._host, servers)
+        return {
+            s.id: road.place_of(s.id, [le for le in leases if le.share_server_id == s.id])
+            for s in standing
+            if s.host == f"{self._host}@{backend.name}"
+        }
+
+    def _standing(self, server: ShareServer, marks: list[Mark], leases: list[Lease]) -> int:
+        """Namespace and ports are there, as they were made."""
+        mine = [lease for lease in leases if lease.share_server_id == server.id]
+        whole = {m.id for m in marks if m.broken is None}
+        needed = {server.id, *(i for lease in mine for i in (lease.id, lease.wire))}
+        missing = needed - whole
+        if not missing or not self._still_missing(missing):
+            return 0
+        network, place = self._networked.network, road.place_of(server.id, mine)
+        with self._db.read() as tx:
+            found = [subnets.find(tx, i) for i in server.subnet_ids]
+        nets = [subnet for subnet in found if subnet is not None]
+        try:
+            with self._networked.wire_lock:
+                road.ensure_segments(network, nets)
+            network.ensure_place(place)
+            road.ensure_ports(network, place, nets, mine)
+        except RoadsteadError as error:
+            log.warning("share server not repaired", server=server.id, error=str(error))
+            return 0
+        self._report("missing", server.id, f"{len(missing)} of its parts were gone", "made again")
+        return 1
+
+    def _still_missing(self, parts: set[str]) -> bool:
+        """Looks twice: the server may have come up between the look at the world and that at the
+        database."""
+        whole = {m.id for m in self._networked.network.inventory() if m.broken is None}
+        return not parts <= whole
+
+    def _unowned(
+        self, marks: list[Mark], servers: list[ShareServer], leases: list[Lease]
+    ) -> list[Mark]:
+        """What belongs to no server. Looks twice: a server may have gone between the look at the
+        world and that at the database, and then nothing is left."""
+        known = {
+            "port": {lease.id for lease in leases},
+            "place": {server.id for server in servers},
+            "segment": {lease.wire for lease in leases},
+        }
+        if all(mark.id in known[mark.kind] for mark in marks):
+            return []
+        before = {(mark.kind, mark.id) for mark in marks}
+        again = (m for m in self._networked.network.inventory() if (m.kind, m.id) in before)
+        return [mark for mark in again if mark.id not in known[mark.kind]]
+
+    def _leftovers(self, marks: list[Mark]) -> int:
+        """They are removed, each kind before that on which it stands."""
+        how: dict[str, Callable[[str], None]] = {
+            "port": lambda i: self._networked.network.ensure_port_absent(PortRef(id=i)),
+            "place": self._no_place,
+            "segment": self._no_segment,
+        }
+        found = 0
+        for kind, remove in how.items():
+            for mark in marks:
+                if mark.kind == kind:
+                    found += self._remove(mark, lambda m=mark, r=remove: r(m.id))
+        return found
+
+    def _no_place(self, server_id: str) -> None:
+        place = Place(id=server_id, netns=place_netns(server_id))
+        for backend in self._backends.values():
+            backend.export.ensure_server_absent(place)
+        self._networked.network.ensure_place_absent(place)
+
+    def _no_segment(self, wire: str) -> None:
+        with self._networked.wire_lock:
+            with self._db.read() as tx:
+                if any(le.wire == wire for le in allocations.on_host(tx, self._host)):
+                    return
+            self._networked.network.ensure_segment_absent(SegmentRef(id=wire))
+
+    def _remove(self, mark: Mark, how: Callable[[], None]) -> int:
+        try:
+            how()
+        except RoadsteadError as error:
+            log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
+            return 0
+        self._report("leaked", mark.id, f"a {mark.kind} without a share server", "removed")
+        return 1
+
+    def _take_down_unused(self, busy: set[str]) -> None:
+        """Servers without a share since the configured time are deleted (N-I5)."""
+        with self._db.read() as tx:
+            unused = share_servers.unused_on(tx, self._host)
+        for server in unused:
+            since = server.updated_at or server.created_at
+            if server.id in busy or utcnow() - since < self._unused:
+                continue
+            try:
+                self._take_down(server)
+            except Conflict as error:  # somebody else does something with it at this moment
+                log.info("unused share server stays", server=server.id, why=str(error))
+
+    def _take_down(self, server: ShareServer) -> None:
+        operation = Operation(
+            id=new_id(),
+            verb="share_server.delete",
+            resource_id=server.id,
+            project_id=server.project_id,
+            host=self._host,
+            state="todo",
+            created_at=utcnow(),
+        )
+        with self._db.write() as tx:
+            if not share_servers.begin_delete(tx, server):
+                return
+            operations.insert(tx, operation)
+        self._adopt(operation.id)
+
+    def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
+        log.warning("drift", kind=kind, what="share server", id=resource_id, action=action)
+        with self._db.write() as tx:
+            drift.insert(
+                tx,
+                host=self._host,
+                kind=kind,
+                resource_type="share_server",
+                resource_id=resource_id,
+                detail=detail,
+                action=action,
+                repaired=True,
+            )
+
+
+def _standing(tx: Tx, host: str, servers: list[ShareServer]) -> list[ShareServer]:
+    """Those whose parts must all be there. In other states a server's own operation looks after
+    them; one in error may still serve shares, as when it could not get one more subnet."""
+    serving = {
+        i.share_server_id for i in shares.instances_on(tx, host) if i.status not in _NOT_SERVED
+    }
+    return [s for s in servers if s.status == "active" or (s.status == "error" and s.id in serving)]

@@ -1,0 +1,87 @@
+"""Road network: a share server on the tenant's own segment exports the share only there.
+
+A share server is a network namespace with a port on each subnet, and an export server inside. It
+has no leg on any other network; its configuration and its message bus are files.
+"""
+
+from collections.abc import Sequence
+
+from roadstead.drivers.base import ExportServer
+from roadstead.drivers.base_network import Network
+from roadstead.model import ids
+from roadstead.model.networks import PortRef, PortSpec, SegmentRef, port_mac
+from roadstead.model.share_networks import Lease, ShareServer, Subnet
+from roadstead.model.world import Place
+
+
+def place_of(server_id: str, leases: Sequence[Lease]) -> Place:
+    """Where the share server's exports are."""
+    return Place(
+        id=server_id,
+        netns=ids.place_netns(server_id),
+        addresses=tuple(lease.address for lease in leases),
+    )
+
+
+def ensure_segments(network: Network, subnets: Sequence[Subnet]) -> None:
+    """This host is on the wire of every subnet."""
+    for subnet in subnets:
+        if subnet.segment is not None:
+            network.ensure_segment(subnet.segment)
+
+
+def ensure_ports(
+    network: Network, place: Place, subnets: Sequence[Subnet], leases: Sequence[Lease]
+) -> None:
+    """The place is on every one of these subnets, with its addresses there and no others."""
+    by_id = {subnet.id: subnet for subnet in subnets}
+    for lease in leases:
+        subnet = by_id.get(lease.subnet_id)
+        if subnet is None:
+            continue
+        network.ensure_port(
+            PortSpec(
+                id=lease.id,
+                segment_id=lease.wire,
+                place=place,
+                addresses=(lease.interface,),
+                # Whoever comes to have the address later has the MAC, too: neighbours that
+                # remember it from the server before find the next one at once.
+                mac=port_mac(f"{lease.wire}/{lease.address}"),
+                gateway=subnet.gateway,
+                mtu=subnet.mtu,
+            )
+        )
+
+
+def ensure_quiet(network: Network, leases: Sequence[Lease]) -> None:
+    """Nobody gets an answer from the server's addresses any more (X-4: before they are freed)."""
+    for lease in leases:
+        network.ensure_port_down(PortRef(id=lease.id))
+
+
+def ensure_ports_absent(network: Network, leases: Sequence[Lease]) -> None:
+    """The server has no port any more."""
+    for lease in leases:
+        network.ensure_port_absent(PortRef(id=lease.id))
+
+
+def ensure_segments_absent(network: Network, unused: Sequence[str]) -> None:
+    """This host is not on these wires."""
+    for wire in unused:
+        network.ensure_segment_absent(SegmentRef(id=wire))
+
+
+def ensure_served(export: ExportServer, place: Place) -> None:
+    """The place's export server runs and answers."""
+    export.ensure_server(place)
+
+
+def ensure_unserved(export: ExportServer, place: Place) -> None:
+    """Neither process nor files of the place's export server are left."""
+    export.ensure_server_absent(place)
+
+
+def name_of(server: ShareServer) -> str:
+    """For people: the host part of an export path is an address, so this is its only name."""
+    return f"share server {server.id}"

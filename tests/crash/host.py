@@ -1,0 +1,69 @@
+"""The compute host of a crash stage: its own libvirtd, one VM that runs, one that takes nothing.
+
+It mounts shares over the network, so that each attachment has a rule and a grant, too.
+"""
+
+import contextlib
+import time
+from types import TracebackType
+from typing import Self
+
+from tests.lab.build import build
+from tests.lab.domain import Domain
+from tests.lab.libvirtd import Libvirtd
+from tests.lab.segment import Segment
+from tests.live.service import Roadstead
+from tests.roads.hypervisor import by_nfs, compute_leg, private_libvirtd, project_of, v1
+
+# A system without virtiofs: the driver refuses it for good when everything else is done.
+_FREEBSD = (
+    "<o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'>"
+    "<o:os id='http://freebsd.org/freebsd/14.0'/></o:libosinfo>"
+)
+
+
+class ComputeHost:
+    """Between enter and exit; `begin` when the service runs."""
+
+    address: str
+    libvirtd: Libvirtd
+    vm: Domain
+    odd_vm: Domain
+
+    def __init__(self, segment: Segment, service: Roadstead) -> None:
+        self._segment, self._service = segment, service
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self.address = stack.enter_context(compute_leg(self._segment))
+            self.libvirtd = stack.enter_context(private_libvirtd(self._service))
+            config = self._service.config
+            config["compute"] |= by_nfs(self.address)
+            config["backends"]["local"]["export_options"] = {"nfs3": True}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def begin(self, stack: contextlib.ExitStack) -> None:
+        """The VMs are there, until the stack ends, and the API knows them."""
+        image, project = build(), project_of(self._service, "demo")
+        # With a NUMA cell: see what libvirt 9 forgets at its restart.
+        vm = Domain(self.libvirtd, image, name="vm", project_id=project, numa=True)
+        odd = Domain(
+            self.libvirtd, image, name="odd", project_id=project, metadata=_FREEBSD, running=False
+        )
+        self.vm, self.odd_vm = stack.enter_context(vm), stack.enter_context(odd)
+        end, api = time.monotonic() + 60, self._service.api()
+        while {v["name"]: v["running"] for v in v1(api, "GET", "/vms")["vms"]} != _KNOWN:
+            assert time.monotonic() < end, "the API does not know the VMs"
+            time.sleep(0.05)
+
+
+_KNOWN = {"vm": True, "odd": False}
