@@ -2,27 +2,40 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+import structlog
+
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.world import Mark
 from roadstead.roads.backend import Backend
+
+log = structlog.get_logger()
 
 # (kind, resource type, share instance, what was wrong, what was done)
 Finding = tuple[str, str, str, str, str]
 
 
-def ensure_all(backend: Backend, views: Iterable[Backend]) -> list[Mark]:
-    """The pool and the export servers of all views (one for each place) are as they were left;
-    which shares and exports were not.
+def ensure_all(
+    backend: Backend, views: Mapping[str, Backend]
+) -> tuple[list[Mark], dict[str, Backend]]:
+    """The pool and the export servers of all views (one for each place) are as they were left:
+    which shares and exports were not, and the views whose server works. One that does not keeps
+    no other from being looked after.
 
     Each driver is looked at right before it mends: what breaks in between is mended untold.
     """
     shares = _broken(backend.pool.inventory)
     backend.pool.ensure_pool()
     exports: list[Mark] = []
-    for view in views:
+    ready: dict[str, Backend] = {}
+    for key, view in views.items():
         exports += _broken(lambda v=view: v.export.inventory(v.place))
-        view.export.ensure_server(view.place)
-    return [m for m in (*shares, *exports) if m.kind in ("share", "export")]
+        try:
+            view.export.ensure_server(view.place)
+        except RoadsteadError as error:
+            log.warning("export server not ready", place=view.place.id, error=str(error))
+        else:
+            ready[key] = view
+    return [m for m in (*shares, *exports) if m.kind in ("share", "export")], ready
 
 
 def _broken(look: Callable[[], Iterable[Mark]]) -> list[Mark]:

@@ -73,8 +73,7 @@ class Sweep:
     def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
         with self._db.read() as tx:
             busy = set(operations.live_resources(tx, self._host))
-        views = self._views(backend)
-        before = ensure_all(backend, views.values())
+        before, views = ensure_all(backend, self._views(backend))
         # The world first, the database second: a row is written before its effect and removed
         # after it, so what is found and has no row is not just being made.
         disks = {(m.kind, m.id): m for m in backend.pool.inventory()}
@@ -98,7 +97,7 @@ class Sweep:
         for instance in still.values():
             view = views.get(instance.share_server_id or "")
             if view is None:
-                continue  # its share server is being made or removed
+                continue  # its export server is being made or removed, or does not start
             try:
                 found += self._repair(view, instance, disks.get(("share", instance.id)), exports)
             except RoadsteadError as error:  # one that cannot be repaired keeps no other from it

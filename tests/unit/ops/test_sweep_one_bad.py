@@ -1,7 +1,7 @@
 """One share that cannot be repaired keeps no other from it; one that is held open is let go."""
 
 from roadstead.model.errors import DriverError, InUse
-from roadstead.model.world import Mark
+from roadstead.model.world import Mark, ShareSpec
 from roadstead.roads import direct
 from roadstead.service import access
 from roadstead.service.access import NewRule
@@ -67,3 +67,12 @@ def _row(world, instance_id):
         found = shares.find_instance(tx, instance_id)
     assert found is not None
     return found
+
+
+def test_an_export_server_that_does_not_start_keeps_no_share_from_being_mounted(world, monkeypatch):
+    share = make_share(world, make_caller())
+    world.export.fail["ensure_server"] = DriverError("no")
+    stranger = "11111111-2222-4333-8444-555555555555"
+    world.pool.ensure_share(ShareSpec(instance_id=stranger, size_bytes=1 << 30))
+    assert world.sweep.run() == 1  # the foreign image is told all the same
+    assert share.instance_id in {m.id for m in world.pool.inventory()}
