@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,5 +79,18 @@ def _tried(write: Callable[[], int | None]) -> int:
         return write() or 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
+            error.add_note(f"the kernel said:\n{_kernel_log()}\n{_room()}")
             raise
         return 0
+
+
+def _kernel_log() -> str:
+    """Why the filesystem gave up, as far as the kernel tells."""
+    done = subprocess.run(["dmesg"], check=False, capture_output=True, text=True)
+    telling = ("error", "critical", "aborted", "No space", "allocation failure", "oom")
+    told = [line for line in done.stdout.splitlines() if any(word in line for word in telling)]
+    return "\n".join(told[-12:]) or done.stderr
+
+
+def _room() -> str:
+    return subprocess.run(["df", "-m", "/tmp"], check=False, capture_output=True, text=True).stdout
