@@ -11,7 +11,16 @@ from rich.console import Console
 
 from bench.table import Figure, save, show
 
-GROUPS = ("statements", "creating", "idle", "reading", "load", "throughput", "hypervisor")
+GROUPS = (
+    "statements",
+    "creating",
+    "idle",
+    "reading",
+    "load",
+    "throughput",
+    "hypervisor",
+    "network",
+)
 
 
 def main() -> int:

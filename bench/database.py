@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tests.live.service import Roadstead
 
@@ -22,8 +23,11 @@ class Watch:
 
     def value(self, query: str, *values: object) -> object:
         """The first column of the first row; None without a row."""
-        row = self._connection.execute(query, values).fetchone()
-        return None if row is None else row[0]
+        return next(iter(self.row(query, *values)), None)
+
+    def row(self, query: str, *values: object) -> tuple[Any, ...]:
+        """The first row; empty without one."""
+        return self._connection.execute(query, values).fetchone() or ()
 
     def until(self, query: str, values: Sequence[object], wanted: object) -> float:
         """The moment at which the query first gave what is wanted. AssertionError if it never

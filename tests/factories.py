@@ -43,7 +43,7 @@ def make_backend(name: str = "local", **options: Any) -> Backend:
         name=name,
         pool_name=f"{HOST}@{name}#memory",
         pool=MemoryPool(name="memory", total_gib=options.pop("total_gib", 10_000)),
-        export=MemoryExport(),
+        export=MemoryExport(gateway=options.pop("gateway", None)),
         place=Place(id=f"host-{name}", addresses=("192.0.2.1",)),
         **options,
     )

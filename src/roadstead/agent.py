@@ -23,20 +23,24 @@ import structlog
 
 from roadstead import config as configuration
 from roadstead.compute import ComputeAgent, make_compute
-from roadstead.config import Config
+from roadstead.config import BackendConfig, Config
 from roadstead.drivers import registry
+from roadstead.drivers.base import ExportServer, Pool
 from roadstead.engine.dbos import DbosEngine, DbosWorker
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
+from roadstead.model.share_networks import Subnet
 from roadstead.model.world import Place
 from roadstead.networking import make_network_agent
 from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.gateway_report import report_gateways
 from roadstead.ops.recipe import Open
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweep import Sweep
 from roadstead.roads.backend import Backend
+from roadstead.roads.gateway import storage_subnets
 from roadstead.store import drift, messages, operations
 from roadstead.store.db import Database, utcnow
 from roadstead.store.secrets import SecretBox
@@ -52,11 +56,12 @@ def make_backends(config: Config) -> dict[str, Backend]:
     found: dict[str, Backend] = {}
     for name, section in config.backends.items():
         full_name = pool_name(config.host, name, section.pool)
+        pool, export = _make_drivers(name, section)
         found[full_name] = Backend(
             name=name,
             pool_name=full_name,
-            pool=registry.make_pool(section.pool, name=name, **section.pool_options),
-            export=registry.make_export(section.export, **section.export_options),
+            pool=pool,
+            export=export,
             place=Place(
                 id=f"host-{name}", netns=section.netns or None, addresses=tuple(section.addresses)
             ),
@@ -69,9 +74,39 @@ def make_backends(config: Config) -> dict[str, Backend]:
                 "max_shares_per_share_server": section.max_shares_per_share_server,
                 "max_share_server_size": section.max_share_server_size,
             },
+            storage=_storage(section),
             secrets=SecretBox(Path(config.secrets_file)),
         )
     return found
+
+
+def _make_drivers(name: str, section: BackendConfig) -> tuple[Pool, ExportServer]:
+    if "gateway" not in section.roads:
+        return (
+            registry.make_pool(section.pool, name=name, **section.pool_options),
+            registry.make_export(section.export, **section.export_options),
+        )
+    filer = section.filer
+    control = registry.make_filer(filer.control, **filer.control_options)
+    where = {"tree": filer.tree, "path": filer.path, "mount": filer.mount}
+    behind = {"filer": filer.addresses, "port": filer.port}
+    return (
+        registry.make_pool(
+            section.pool, name=name, control=control, **where, **section.pool_options
+        ),
+        registry.make_export(section.export, control=control, **behind, **section.export_options),
+    )
+
+
+def _storage(section: BackendConfig) -> tuple[Subnet, ...]:
+    storage = section.storage
+    return storage_subnets(
+        storage.subnets,
+        kind=storage.type,
+        physical_network=storage.physical_network,
+        number=storage.id or None,
+        mtu=storage.mtu or None,
+    )
 
 
 @contextlib.contextmanager
@@ -185,6 +220,7 @@ class Agent:
     def _report(self) -> None:
         network = None if self._network is None else self._network.capabilities()
         report(self._db, self._config.host, self._backends.values(), network)
+        report_gateways(self._db, self._config.host, self._backends.values(), self._places)
 
     def _tidy(self) -> None:
         now = utcnow()

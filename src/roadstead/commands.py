@@ -28,7 +28,7 @@ LimitOption = Annotated[int, typer.Option("--limit", help="The newest so many.",
 
 def register(app: typer.Typer) -> None:
     """The commands are the application's."""
-    for command in (explain, probe, operations, drift):
+    for command in (explain, probe, operations, drift, gateways):
         app.command()(command)
 
 
@@ -133,6 +133,23 @@ def drift(
         print_json(found)
         return
     names = "found_at host kind resource_type resource_id detail action".split()
+    print_table(names, ([one[name] for name in names] for one in found))
+
+
+def gateways(
+    cloud: CloudOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> None:
+    """List the gateways in front of filers: whether they work, who passes, and how much."""
+    with api(cloud, config, state) as asked:
+        found = asked.get("/gateways")["gateways"]
+    if as_json:
+        print_json(found)
+        return
+    names = "share_server_id share_network_name host role health sessions".split()
+    names += "bytes_in bytes_out uptime_seconds detail".split()
     print_table(names, ([one[name] for name in names] for one in found))
 
 

@@ -69,6 +69,37 @@ class ApiConfig(Section, frozen=True):
     keystone: KeystoneConfig = KeystoneConfig()
 
 
+class FilerConfig(Section, frozen=True):
+    """The filer behind a gateway: somebody else's NFS server (pool filer, road gateway)."""
+
+    addresses: Annotated[
+        tuple[str, ...], _doc("The filer's on the storage network, one a family")
+    ] = ()
+    port: Annotated[int, _doc("Its NFS port", ge=1, le=65535)] = 2049
+    control: Annotated[
+        str, _doc("How its export rules are made: ganesha, exportfs, hook, fixed, memory")
+    ] = "ganesha"
+    control_options: Annotated[dict[str, Any], _doc("For that driver")] = {}
+    tree: Annotated[str, _doc("Where the directory it gives us is mounted on this host")] = ""
+    mount: Annotated[
+        str, _doc("What to mount there, by NFS: 172.30.0.2:/admin; '' = it is mounted already")
+    ] = ""
+    path: Annotated[str, _doc("What the filer itself calls that directory")] = ""
+
+
+class StorageConfig(Section, frozen=True):
+    """The storage network of a gateway's other leg. No tenant's network may name it."""
+
+    type: Annotated[Literal["flat", "vlan", "vxlan"], _doc("What kind of segment it is")] = "flat"
+    id: Annotated[int, _doc("VLAN id or VNI; 0 for flat", ge=0)] = 0
+    physical_network: Annotated[str, _doc("Where it is; '' for vxlan")] = ""
+    mtu: Annotated[int, _doc("0 = as large as the underlay allows", ge=0, le=65535)] = 0
+    subnets: Annotated[
+        tuple[str, ...],
+        _doc("CIDR,first-last: what gateways may take there; the filer is in the CIDR"),
+    ] = ()
+
+
 class BackendConfig(Section, frozen=True):
     """A pool, an export server and the roads from it."""
 
@@ -104,6 +135,8 @@ class BackendConfig(Section, frozen=True):
         dict[str, Any],
         _doc("For the export driver; ganesha: port, grace, protocols, lease_seconds"),
     ] = {}
+    filer: FilerConfig = FilerConfig()
+    storage: StorageConfig = StorageConfig()
 
 
 class ComputeConfig(Section, frozen=True):
@@ -323,9 +356,11 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
     pool, export = dict(backend.pool_options), dict(backend.export_options)
     if backend.pool == "image":
         pool.setdefault("directory", f"{state}/pools/{name}")
-    if backend.export in ("ganesha", "samba", "ganesha+samba"):
+    if "gateway" in backend.roads:
+        check_gateway(name, backend)
+    if backend.export in ("ganesha", "samba", "ganesha+samba", "gateway", "gateway-proxy"):
         export.setdefault("state_directory", f"{state}/exports/{name}")
-    if backend.export in ("ganesha", "ganesha+samba"):
+    if backend.export in ("ganesha", "ganesha+samba", "gateway-proxy"):
         export.setdefault("run_directory", f"{run}/exports/{name}")
     return msgspec.structs.replace(
         backend,
@@ -333,6 +368,31 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         pool_options=pool,
         export_options=export,
     )
+
+
+def check_gateway(name: str, backend: BackendConfig) -> None:
+    """ConfigError when the backend's gateways could not be."""
+    key = f"backends.{name}"
+    if backend.roads != ("gateway",):
+        raise ConfigError(f"{key}.roads: a filer behind gateways has no other road")
+    filer, storage = backend.filer, backend.storage
+    for field in ("addresses", "tree", "path"):
+        if not getattr(filer, field):
+            raise ConfigError(f"{key}.filer.{field}: needed for road gateway")
+    if not storage.subnets:
+        raise ConfigError(f"{key}.storage.subnets: needed for road gateway")
+    try:
+        networks = [ipaddress.ip_network(parse_addressing(t).cidr) for t in storage.subnets]
+        addresses = [ipaddress.ip_address(a) for a in filer.addresses]
+    except (BadRequest, ValueError) as error:
+        raise ConfigError(f"{key}: {error}") from error
+    for address in addresses:
+        if not any(address in network for network in networks):
+            raise ConfigError(f"{key}.filer.addresses: {address} is in none of storage.subnets")
+    if (storage.type == "vxlan") == bool(storage.physical_network):
+        raise ConfigError(f"{key}.storage.physical_network: for flat and vlan, and only for them")
+    if (storage.type == "flat") == bool(storage.id):
+        raise ConfigError(f"{key}.storage.id: for vlan and vxlan, and only for them")
 
 
 def network_pools(config: Config) -> dict[str, NetworkPool]:

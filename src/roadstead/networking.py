@@ -12,8 +12,9 @@ from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
 from roadstead.model.world import Place
 from roadstead.ops.network_sweep import NetworkSweep
 from roadstead.ops.recipe import Open
-from roadstead.ops.share_servers import Networked, opener
+from roadstead.ops.share_servers import opener
 from roadstead.roads.backend import Backend
+from roadstead.roads.network import Networked
 from roadstead.store.db import Database
 
 
@@ -47,6 +48,8 @@ class NetworkAgent:
         adopt: Callable[[str], None],
     ) -> None:
         networked = Networked(network)
+        for backend in backends.values():
+            backend.networked = networked
         self.opener: Open = opener(db, backends, networked)
         self._network = network
         self._sweep = NetworkSweep(

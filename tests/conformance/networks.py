@@ -208,7 +208,6 @@ class NetworkConformance:
             {"segment_id": other.id},
             {"place": elsewhere},
             {"mac": "02:00:00:00:00:09"},
-            {"addresses": ("10.0.0.6/24",)},
         ]
         for change in changes:
             with pytest.raises(Conflict):
@@ -219,6 +218,16 @@ class NetworkConformance:
         bench.driver.ensure_place_absent(elsewhere)
         bench.remove(other)
         bench.remove(segment, port)
+
+    def test_a_port_can_have_other_addresses(self, bench: NetworkBench) -> None:
+        segment, port = bench.made()
+        both = (*port.addresses, "10.0.0.77/24")
+        for addresses in (both, port.addresses, ("10.0.0.78/24",)):
+            bench.driver.ensure_port(_changed(port, addresses=addresses))
+            ref = n.PortRef(id=port.id)
+            assert set(bench.driver.port_addresses(ref)) == set(addresses)
+        bench.remove(segment, port)
+        assert bench.driver.port_addresses(n.PortRef(id=port.id)) == ()
 
     def test_a_port_can_have_more_addresses(self, bench: NetworkBench) -> None:
         segment, port = bench.made()

@@ -213,7 +213,7 @@ class PoolConformance:
         assert self.read(shrunk, "file") == b"kept"
 
     def test_shrinking_below_use_is_refused(self, pool: Pool) -> None:
-        needs(pool, "shrink")
+        needs(pool, "shrink", "enforces_size")
         share = self.make(pool)
         data = bytes(32 << 20)
         for number in range(self.small // len(data) + 1):

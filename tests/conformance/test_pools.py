@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from roadstead.drivers.base import Pool
+from roadstead.drivers.filer.memory import MemoryFiler
+from roadstead.drivers.pool.filer import FilerPool
 from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.world import ShareSpec
 from tests.conformance.image_pools import image_pool
 from tests.conformance.pools import PoolConformance
+from tests.unit.drivers.pool.filers import mounted_tree
 
 MIB = 1 << 20
 
@@ -54,3 +57,26 @@ class TestImagePool(PoolConformance):
     def pool(self, tmp_path: Path) -> Iterator[Pool]:
         with image_pool(tmp_path / "pool") as pool:
             yield pool
+
+
+@pytest.mark.real
+class TestFilerPool(PoolConformance):
+    """Where the filer keeps to no sizes."""
+
+    small, size, large = 64 * MIB, 128 * MIB, 256 * MIB
+    limits_size = False
+
+    @pytest.fixture
+    def pool(self, tmp_path: Path) -> Iterator[Pool]:
+        with mounted_tree(tmp_path / "tree") as tree:
+            control = MemoryFiler(limits_size=self.limits_size)
+            pool = FilerPool(name="test", tree=str(tree), path=str(tree), control=control)
+            pool.ensure_pool()
+            yield pool
+
+
+@pytest.mark.real
+class TestFilerPoolWithLimits(TestFilerPool):
+    """Where it does."""
+
+    limits_size = True

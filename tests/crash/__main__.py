@@ -18,6 +18,8 @@ from tests.crash.scenarios import uncovered
 from tests.crash.stage import DATABASES, Stage
 
 Kill = Callable[[Stage], Result]
+# Whether a stage with share servers is needed, and what it is to play.
+Kills = dict[bool, list[Kill]]
 VICTIMS = ("agent", "API", "everything")
 
 
@@ -28,16 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing := uncovered():
         console.print(f"No scenario in tests/crash/scenarios.py reaches: {', '.join(missing)}")
         return 1
-    kills = list(_kills(options))
+    kills: Kills = {False: list(_kills(options)), True: list(_kills(options, tenancy=True))}
     databases = DATABASES if options.database == "both" else (options.database,)
     results: list[Result] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=console.is_terminal) as progress:
-        task = progress.add_task("starting", total=len(kills) * len(databases))
+        task = progress.add_task("starting", total=sum(map(len, kills.values())) * len(databases))
         for database in databases:
-            for result in _played(database, kills):
+            for result in _all_played(database, kills):
                 results.append(result)
                 where = f"{result.verb} {result.step} {result.phase} {result.database}"
                 progress.update(task, advance=1, description=where)
@@ -65,15 +67,19 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _kills(options: argparse.Namespace) -> Iterator[Kill]:
+def _kills(options: argparse.Namespace, *, tenancy: bool = False) -> Iterator[Kill]:
     """The steps first, then, without --verb, the whole processes."""
     for scenario, step, phase in points(options.verb and frozenset(options.verb)):
-        yield lambda stage, s=scenario, at=step, ph=phase: play(stage, s, at, ph)
+        if scenario.needs_tenancy == tenancy:
+            yield lambda stage, s=scenario, at=step, ph=phase: play(stage, s, at, ph)
     if options.verb:
         return
     for scenario in whole.succeeding():
-        yield lambda stage, s=scenario: whole.answered(stage, s)
+        if scenario.needs_tenancy == tenancy:
+            yield lambda stage, s=scenario: whole.answered(stage, s)
     yield whole.submitted
+    if tenancy:
+        return
     for victim in hypervisor.VICTIMS:
         for point in (*hypervisor.ATTACHING, *hypervisor.DETACHING):
             yield lambda stage, v=victim, p=point: hypervisor.both_killed(stage, v, *p)
@@ -81,11 +87,16 @@ def _kills(options: argparse.Namespace) -> Iterator[Kill]:
         yield lambda stage, v=victim: whole.storm(stage, v, random.Random(options.seed))
 
 
-def _played(database: str, kills: Sequence[Kill]) -> Iterator[Result]:
+def _all_played(database: str, kills: Kills) -> Iterator[Result]:
+    for tenancy, some in kills.items():
+        yield from _played(some, lambda t=tenancy: Stage(database, host=not t, tenancy=t))
+
+
+def _played(kills: Sequence[Kill], make: Callable[[], Stage]) -> Iterator[Result]:
     """One service for all; a broken one is replaced, so that each kill has a result of its own."""
     remaining = list(kills)
     while remaining:
-        with Stage(database, host=True) as stage:
+        with make() as stage:
             while remaining:
                 result = remaining.pop(0)(stage)
                 yield result

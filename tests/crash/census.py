@@ -21,10 +21,12 @@ from roadstead.model.access import canonical_target
 from roadstead.model.ids import image_name, pseudo_path
 from roadstead.model.operations import LIVE
 from roadstead.model.states import ACCESS_PENDING, VERBS
+from roadstead.model.world import Place
 from roadstead.roads.backend import Backend
 from roadstead.store import tables as t
 from roadstead.store.db import Database, Tx
 from tests.crash.census_compute import ComputeCensus
+from tests.crash.census_network import NetworkCensus
 
 # Its recipe took everything back, or never began.
 _NOTHING = frozenset(("error",))
@@ -43,6 +45,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     size_gib: int
     reserved_gib: int
     export_id: int
+    share_server_id: str | None
     clients: dict[str, str]  # canonical target: level, of active rules
     paths: tuple[str, ...]
 
@@ -65,6 +68,7 @@ class Census:
         self._db = Database(config.database_url)
         self._backends = make_backends(config)
         self._compute = ComputeCensus(config, self._db) if config.compute.hypervisor else None
+        self._network = NetworkCensus(config, self._db) if config.network.driver else None
 
     @property
     def backend(self) -> Backend:
@@ -104,11 +108,17 @@ class Census:
         for backend in self._backends.values():
             mine = [k for k in shares if k.host == backend.pool_name]
             leaked += self._pool(backend, mine)
-            leaked += self._exports(backend, mine)
+            for server_id, place in self._places(backend).items():
+                there = [k for k in mine if k.share_server_id == server_id]
+                leaked += self._exports(backend, place, there)
+        leaked += self._programs()
         stuck = [*self.live_operations(), *self._unfinished(shares)]
         if self._compute is not None:
             stuck += self._compute.stuck()
             leaked += self._compute.leaked()
+        if self._network is not None:
+            stuck += self._network.stuck()
+            leaked += self._network.leaked()
         return Findings(stuck=stuck, leaked=leaked)
 
     def _unfinished(self, shares: Iterable[Known]) -> Iterator[str]:
@@ -155,14 +165,20 @@ class Census:
 
     # --- the exports --------------------------------------------------------------------------
 
-    def _exports(self, backend: Backend, shares: list[Known]) -> Iterator[str]:
+    def _places(self, backend: Backend) -> dict[str | None, Place]:
+        """Where shares are exported, by the share server; None = by the backend itself."""
+        if self._network is None:
+            return {None: backend.place}
+        return {place.id: place for place in self._network.places()}
+
+    def _exports(self, backend: Backend, place: Place, shares: list[Known]) -> Iterator[str]:
         served = {k.instance_id: k for k in shares if k.status not in _NOTHING | _BYTES_ONLY}
         options = self._config.backends[backend.name].export_options
-        directory = Path(options["state_directory"], backend.place.id, "exports.d")
+        directory = Path(options["state_directory"], place.id, "exports.d")
         files = os.listdir(directory) if directory.exists() else []
         wanted = [f"{k.export_id}.conf" for k in served.values()]
         yield from _differ("export file", files, wanted)
-        marks = list(backend.export.inventory(backend.place))
+        marks = list(backend.export.inventory(place))
         yield from _differ("export", [m.id for m in marks], served)
         for mark in marks:
             if mark.broken is not None:
@@ -171,14 +187,21 @@ class Census:
             if known is not None:
                 yield from _export(known, mark.facts)
         for known in shares:
-            paths = len(backend.place.addresses) if known.instance_id in served else 0
+            paths = len(place.addresses) if known.instance_id in served else 0
             mine = [p for p in known.paths if p.endswith(f":{pseudo_path(known.instance_id)}")]
             if known.status not in _BYTES_ONLY and not len(known.paths) == len(mine) == paths:
                 yield f"share {known.share_id} has locations {known.paths}"
+
+    def _programs(self) -> Iterator[str]:
         programs = Counter(_programs_of(self._config.state_directory))
-        for name in ("ganesha.nfsd", "dbus-daemon"):
-            if programs[name] != 1:
-                yield f"{programs[name]} processes {name}"
+        wanted = {"ganesha.nfsd": 1, "dbus-daemon": 1}
+        if self._network is not None:
+            wanted["ganesha.nfsd"] = len(self._network.places())
+            # It comes with the first share server, and stays.
+            wanted["dbus-daemon"] = min(programs["dbus-daemon"], 1)
+        for name, number in wanted.items():
+            if programs[name] != number:
+                yield f"{programs[name]} processes {name}, not {number}"
 
 
 def _export(known: Known, facts: Mapping[str, object]) -> Iterator[str]:
@@ -236,7 +259,11 @@ def _programs_of(directory: str) -> Iterator[str]:
 _SHARES = sa.select(
     t.shares.c.id, t.shares.c.instance_id, t.shares.c.size_gib, t.shares.c.reserved_gib,
     t.share_instances.c.host, t.share_instances.c.status, t.share_instances.c.export_id,
+    t.share_instances.c.share_server_id,
 ).join_from(t.shares, t.share_instances)  # fmt: skip
+
+
+_FIELDS = "instance_id host status size_gib reserved_gib export_id share_server_id"
 
 
 def _known(tx: Tx, row: Mapping[Any, Any]) -> Known:
@@ -245,7 +272,7 @@ def _known(tx: Tx, row: Mapping[Any, Any]) -> Known:
     paths = sa.select(location.path).where(location.instance_id == row["instance_id"])
     return Known(
         share_id=row["id"],
-        **{k: row[k] for k in "instance_id host status size_gib reserved_gib export_id".split()},
+        **{k: row[k] for k in _FIELDS.split()},
         clients={rule.target: rule.access_level for rule in tx.execute(rules)},
         paths=tuple(tx.execute(paths).scalars()),
     )

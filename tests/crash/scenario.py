@@ -9,6 +9,7 @@ import msgspec
 
 from roadstead.ops.recipes import RECIPES
 from tests.crash.census import Census, Known
+from tests.crash.tenancy import Tenancy
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
 from tests.live.api import Api
@@ -45,21 +46,35 @@ class Stage(Protocol):
     @property
     def agent_pid(self) -> int: ...
     @property
+    def has_host(self) -> bool: ...
+    @property
+    def has_tenancy(self) -> bool: ...
+    @property
     def host(self) -> Host: ...
+    @property
+    def tenancy(self) -> Tenancy: ...
 
 
 class Subject(msgspec.Struct, kw_only=True):
-    """The share and the rule that a scenario works on."""
+    """The share, the rule and so on that a scenario works on."""
 
     share_id: str = ""
     rule_id: str = ""
     attachment_id: str = ""
+    network_id: str = ""
+    server_id: str = ""
 
     def known(self, stage: Stage) -> Known:
         """Its row."""
         known = stage.census.share(self.share_id)
         assert known is not None, f"share {self.share_id} is gone"
         return known
+
+
+class Ending(Protocol):
+    """How everything must be at last."""
+
+    def differences(self, stage: Stage, subject: Subject) -> Iterator[str]: ...
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,15 +136,22 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     prepare: Callable[[Stage, Subject], Any]
     act: Callable[[Stage, Subject], Any]
-    end: End
+    end: Ending
     fails_at: str | None = None
     obstacle: Obstacle = _none
     failures_before: int = 0  # operations that failed in `prepare`
+    messages: bool = True  # what fails is told to the share's user
 
     @property
-    def needs_host(self) -> bool:
-        """Only a stage with a compute host can play it."""
-        return self.verb.startswith("attachment.")
+    def needs_tenancy(self) -> bool:
+        """Only a stage with share servers can play it, and that one plays no other."""
+        return self.verb.startswith("share_server.")
+
+    def fits(self, stage: Stage) -> bool:
+        """The stage can play it."""
+        if self.verb.startswith("attachment."):
+            return stage.has_host
+        return stage.has_tenancy == self.needs_tenancy
 
     def points(self) -> Iterator[tuple[str, str]]:
         """(step, phase) of every place where this scenario can be killed."""

@@ -6,7 +6,7 @@ A new verb needs its own here: `uncovered` names each kill point that no scenari
 import time
 
 from roadstead.ops.recipes import RECIPES
-from tests.crash import obstacles
+from tests.crash import obstacles, share_servers
 from tests.crash.scenario import (
     FORWARD,
     HOST,
@@ -181,19 +181,13 @@ SCENARIOS = (
         end=End(attachment=("error", "active"), rules={HOST: ("rw", "active")}),
         fails_at="unplug", obstacle=obstacles.vm_cannot_be_redefined,
     ),
+    *share_servers.SCENARIOS,
 )  # fmt: skip
 # It runs on the host to which a VM is about to migrate, and a stage has one host: it is killed in
 # memory (tests/unit/ops/test_migration.py).
 _TWO_HOSTS = frozenset(("attachment.prepare",))
-# These need a stage with a network driver, which has none yet: they are killed in memory
-# (tests/unit/ops/test_share_servers_killed.py). The last two only refuse.
-IN_MEMORY_ONLY = (
-    "share_server.create",
-    "share_server.delete",
-    "share_server.update",
-    "share_server.manage",
-    "share_server.unmanage",
-)
+# They only refuse: killed in memory (tests/unit/ops/test_share_servers_killed.py).
+IN_MEMORY_ONLY = ("share_server.manage", "share_server.unmanage")
 # What these steps meet passes, and the recipe waits for it as long as it takes: no way back.
 _ONLY_WAIT = frozenset(("attachment.detach", step) for step in ("unbind", "unmount", "revoke"))
 

@@ -13,6 +13,7 @@ from roadstead.config import load
 from tests.crash.census import Census, Findings
 from tests.crash.host import ComputeHost
 from tests.crash.scenario import attachment_state
+from tests.crash.tenancy import Tenancy
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead, children_of
 from tests.services.postgres import Postgres
@@ -34,10 +35,11 @@ class NotKilled(Exception):
 class Stage:
     """The service runs between enter and exit, on a database of its own."""
 
-    def __init__(self, database: str, *, host: bool = False) -> None:
-        """`host`: it is a compute host, too, with libvirtd and VMs."""
+    def __init__(self, database: str, *, host: bool = False, tenancy: bool = False) -> None:
+        """`host`: it is a compute host, too, with libvirtd and VMs. `tenancy`: its shares are on
+        tenants' networks, and only there."""
         self.database = database
-        self.has_host = host
+        self.has_host, self.has_tenancy = host, tenancy
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -46,9 +48,11 @@ class Stage:
             if self.database == "postgresql":
                 postgres = self._stack.enter_context(Postgres())
                 url = postgres.create_database("roadstead")
-            segment = self._stack.enter_context(Segment())
+            segment = None if self.has_tenancy else self._stack.enter_context(Segment())
             self.service = _Service(segment, database=url, settings=_SETTINGS)
-            if self.has_host:
+            if self.has_tenancy:
+                self.tenancy = self._stack.enter_context(Tenancy(self.service))
+            if self.has_host and segment is not None:
                 self.host = self._stack.enter_context(ComputeHost(segment, self.service))
             self._armed = self.service.state / "kill-at"
             python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
@@ -61,6 +65,8 @@ class Stage:
             self._stack.callback(self.census.close)
             if self.has_host:
                 self.host.begin(self._stack)
+            if self.has_tenancy:
+                self.tenancy.begin()
             self._stack = self._stack.pop_all()
         return self
 
@@ -155,13 +161,15 @@ class Stage:
         return self.census.take(self.api.get("/limits")["limits"]["absolute"])
 
     def remove_all(self) -> None:
-        """No share is left in the API, and no attachment."""
+        """No share is left in the API, no attachment and no share network."""
         self._detach_all()
         shares = [share["id"] for share in self.api.get("/shares")["shares"]]
         for share_id in shares:
             self.admin.act(share_id, "force_delete")
         for share_id in shares:
             self.api.wait_gone(f"/shares/{share_id}")
+        if self.has_tenancy:
+            self.tenancy.remove_all(self.api)
 
     def _detach_all(self) -> None:
         if not self.has_host:

@@ -64,7 +64,7 @@ def submitted(stage: Stage) -> Result:
 def succeeding(stage: Stage | None = None) -> list[Scenario]:
     """The scenarios without an obstacle (that the stage can play): one per verb."""
     found = [scenario for scenario in SCENARIOS if scenario.fails_at is None]
-    return [s for s in found if stage is None or stage.has_host or not s.needs_host]
+    return [s for s in found if stage is None or s.fits(stage)]
 
 
 def storm(stage: Stage, victim: str, rng: random.Random) -> Result:

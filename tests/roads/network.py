@@ -64,6 +64,8 @@ class Tenant:
 class NetworkRoad:
     """A service between enter and exit. It works on the first of two hosts."""
 
+    pool = "image"
+
     def __init__(
         self,
         directory: Path,
@@ -83,7 +85,7 @@ class NetworkRoad:
             stack.enter_context(self.lab)
             self.driver = self.lab.driver(STORAGE)
             self.far = self.lab.driver(COMPUTE)
-            self.service = _Service(settings=_merged(self._config(), self._settings))
+            self.service = _Service(pool=self.pool, settings=_merged(self._config(), self._settings))
             path = [os.environ.get("PYTHONPATH"), str(_ROOT)]
             self.service.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
             self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self.service.state / "kill-at")
@@ -102,21 +104,10 @@ class NetworkRoad:
         return self.lab.hosts[STORAGE]
 
     def _config(self) -> dict[str, Any]:
-        first = self.lab.hosts[STORAGE]
-        options: dict[str, Any] = {
-            "underlay": UNDERLAY,
-            "vxlan_remotes": [first.peer],
-            "physical_networks": {"trunk": "trunk0", "flat": "flat0"},
-            "netns": first.netns,
-            "owner": first.netns,
-            "ovs_database": "unix:/nowhere",
-        }
-        if self.lab.switches:
-            options["ovs_database"] = self.lab.switches[STORAGE].database
         return {
             "sweep_interval_seconds": 1,
             "backends": {BACKEND: {"roads": ["network"], "pool_options": {"backing_gib": 60}}},
-            "network": {"driver": "segments", "options": options, "unused_minutes": 60},
+            "network": {**network_section(self.lab), "unused_minutes": 60},
             "networks": self._networks,
         }
 
@@ -237,6 +228,22 @@ class NetworkRoad:
         bridge = self.bridge(tenant.wire, on)
         with Client(self.lab.hosts[on], bridge, *full, mtu=_mtu(tenant.wire)) as made:
             yield made
+
+
+def network_section(lab: TwoHosts) -> dict[str, Any]:
+    """The configuration's [network] of an agent whose share servers are on the first host."""
+    first = lab.hosts[STORAGE]
+    options: dict[str, Any] = {
+        "underlay": UNDERLAY,
+        "vxlan_remotes": [first.peer],
+        "physical_networks": {"trunk": "trunk0", "flat": "flat0"},
+        "netns": first.netns,
+        "owner": first.netns,
+        "ovs_database": "unix:/nowhere",
+    }
+    if lab.switches:
+        options["ovs_database"] = lab.switches[STORAGE].database
+    return {"driver": "segments", "options": options}
 
 
 class _Service(Roadstead):

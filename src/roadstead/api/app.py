@@ -24,6 +24,7 @@ from roadstead.model.ids import request_id
 from roadstead.service.context import Caller, Service
 
 MAX_BODY = 114688
+METRICS = "/metrics"
 PROJECT = r"[0-9a-f\-]{1,64}|roadstead"
 
 _log = structlog.get_logger(__name__)
@@ -86,6 +87,9 @@ class _Gate:
         resp.set_header("x-compute-request-id", rid)
         with structlog.contextvars.bound_contextvars(request_id=rid):
             try:
+                if req.path == METRICS and req.method == "GET":
+                    self._metrics(req, resp)
+                    return
                 answer = self._route(req, resp, rid)
             except NoIdentity as refusal:
                 resp.status, resp.text = 401, refusal.body
@@ -159,6 +163,19 @@ class _Gate:
             raw=raw,
         )
         return _handle(found, call)
+
+    def _metrics(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Figures for Prometheus, which knows passwords and no tokens of ours; administrators'."""
+        try:
+            identity = self._auth.identify(req.env, None)
+        except AuthUnavailable:
+            raise falcon.HTTPServiceUnavailable from None
+        if not self._policy.allows(identity, "roadstead:metrics:get"):
+            raise falcon.HTTPForbidden
+        # Imported when first asked for: an idle service has no use for it.
+        from roadstead.service import metrics
+
+        resp.data, resp.content_type = metrics.exposition(self._service), metrics.CONTENT_TYPE
 
     def _open(self, path: str, base: str, req: falcon.Request, resp: falcon.Response) -> Answer:
         """What needs no identity."""

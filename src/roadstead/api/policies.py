@@ -92,6 +92,8 @@ ROADSTEAD = {
     **_rules(READER, "roadstead:operation", "index show"),
     **_rules(ADMIN, "roadstead:operation", "list_all_projects"),
     **_rules(ADMIN, "roadstead:drift", "index"),
+    **_rules(ADMIN, "roadstead:gateway", "index"),
+    **_rules(ADMIN, "roadstead:metrics", "get"),
     **_rules(READER, "roadstead:share", "explain get_probe"),
     **_rules(MEMBER, "roadstead:share", "probe"),
     **_rules(READER, "roadstead:attachment", "get"),

@@ -8,9 +8,10 @@ operation runner never runs two for one id.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from roadstead.model import world as w
+from roadstead.model.gateways import GatewayState
 
 
 class Pool(Protocol):
@@ -117,4 +118,13 @@ class ExportServer(Protocol):
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every export of the place: kind export, id = instance id; facts export_id, path,
         clients ({rule target: level}, as really in force in the running server)."""
+        ...
+
+
+@runtime_checkable
+class Gateway(Protocol):
+    """What an export server offers besides when it passes on somebody else's filer."""
+
+    def state(self, place: w.Place) -> GatewayState:
+        """How the place's gateway is now: whether the filer answers it, who passes, how much."""
         ...

@@ -49,9 +49,14 @@ class Network(Protocol):
 
         Nothing answers on the port before its anti-spoofing rules are in force. A driver that
         `allocates` may return other addresses than asked for. NotFound without the segment or
-        the place; Conflict when the port exists with another segment, place, MAC or addresses;
-        Unsupported for addresses, a gateway or an MTU that cannot be.
+        the place; Conflict when the port exists with another segment, place or MAC;
+        Unsupported for addresses, a gateway or an MTU that cannot be. Addresses asked for no more
+        are off the port.
         """
+        ...
+
+    def port_addresses(self, ref: n.PortRef) -> tuple[str, ...]:
+        """What addresses the port has now, with prefix length; () without such a port."""
         ...
 
     def ensure_port_down(self, ref: n.PortRef) -> None:

@@ -1,5 +1,5 @@
 """Drivers by name, from the entry point groups `roadstead.pools`, `roadstead.exports`,
-`roadstead.hypervisors`, `roadstead.host_mounts` and `roadstead.networks`.
+`roadstead.hypervisors`, `roadstead.host_mounts`, `roadstead.networks` and `roadstead.filers`.
 
 A third party's driver needs no change here: it declares an entry point in its own package.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from roadstead.drivers.base import ExportServer, Pool
 from roadstead.drivers.base_compute import HostMounts, Hypervisor
+from roadstead.drivers.base_filer import FilerControl
 from roadstead.drivers.base_network import Network
 from roadstead.model.errors import ConfigError
 
@@ -42,6 +43,14 @@ def make_export(name: str, /, **options: Any) -> ExportServer:
         return _load("roadstead.exports", name)(**options)
     except TypeError as error:
         raise ConfigError(f"export driver {name!r}: {error}") from error
+
+
+def make_filer(name: str, /, **options: Any) -> FilerControl:
+    """The control of a filer of that name. ConfigError on a bad option."""
+    try:
+        return _load("roadstead.filers", name)(**options)
+    except TypeError as error:
+        raise ConfigError(f"filer control {name!r}: {error}") from error
 
 
 def make_network(name: str, /, **options: Any) -> Network:

@@ -53,6 +53,8 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
     segment_id: str
     place: w.Place
     addresses: tuple[str, ...]  # with prefix length: 10.0.0.5/24
+    # It may speak as these, too; somebody else (keepalived) puts them on it and takes them off.
+    guests: tuple[str, ...] = ()
     gateway: str | None = None  # the only way out of the subnet; None = none
     mac: str | None = None  # None = derived from the id
     mtu: int | None = None  # None = the segment's; never more

@@ -10,6 +10,8 @@ SECURITY_SERVICE_TYPES = ("active_directory", "ldap", "kerberos")
 # What a share server is asked to do; each is possible only where all servers say so.
 UPDATE_SECURITY_SERVICE, ADD_SUBNET = "security_service", "network_allocation"
 
+STORAGE = "storage-"  # what the ids of storage networks' subnets begin with; they have no rows
+
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     """Where share servers of one availability zone (None: of every zone without subnets of its
@@ -137,3 +139,55 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     def interface(self) -> str:
         """As a network driver wants it: 10.0.0.5/24."""
         return f"{self.address}/{self.prefix_length}"
+
+    @property
+    def is_storage(self) -> bool:
+        """A gateway's own, on its storage network: no client's."""
+        return self.subnet_id.startswith(STORAGE)
+
+
+class FlowLease(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of a gateway that stands for one share: on the tenant's segment the one clients
+    mount (`share`), on the storage network the one the filer sees for an access level."""
+
+    id: str
+    share_server_id: str
+    instance_id: str
+    subnet_id: str
+    wire: str
+    purpose: str  # share | rw | ro
+    address: str
+    prefix_length: int
+    retired: bool = False  # not in use any more; nobody else's before it is off the wire
+    created_at: datetime
+
+    @property
+    def interface(self) -> str:
+        """As a network driver wants it: 10.0.0.5/24."""
+        return f"{self.address}/{self.prefix_length}"
+
+
+class GatewayReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a gateway was when its agent looked last."""
+
+    share_server_id: str
+    host: str  # the agent that looked; an active and a standby gateway have one report each
+    role: str  # active | standby
+    health: str  # ok | filer unreachable | broken
+    detail: str = ""
+    sessions: int = 0
+    bytes_in: int = 0  # from tenants
+    bytes_out: int = 0  # to tenants
+    started_at: datetime | None = None
+    reported_at: datetime
+
+
+class GatewayShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, and whose gateway it is about."""
+
+    report: GatewayReport
+    project_id: str
+    share_network_id: str
+    share_network_name: str | None = None
+    backend_host: str  # host@backend
+    status: str

@@ -4,12 +4,21 @@ and what is found in the world (Mark, Stats)."""
 import msgspec
 
 
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """How one share passes a gateway: where tenants find it, and as whom the filer sees them."""
+
+    addresses: tuple[str, ...]  # on the tenant's segment; what clients of this share mount
+    sources: dict[str, tuple[str, ...]]  # on the storage network, by access level; one a family
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where an export server runs: the host, or one share server's network namespace."""
 
     id: str  # "host-<backend>" or a share server's id; names its processes and directories
     netns: str | None = None  # name below /run/netns; None = the agent's own namespace
     addresses: tuple[str, ...] = ()  # what clients mount; IPv4 or IPv6 literals
+    storage: tuple[str, ...] = ()  # a gateway's own addresses on its storage network
+    flows: dict[str, Flow] = {}  # a gateway's, by share instance
 
 
 class ShareSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +62,7 @@ class PoolInfo(msgspec.Struct, frozen=True, kw_only=True):
     shrink: bool = False  # online; below the used size is refused with DriverError detail 018
     thin: bool = False
     min_bytes: int = 0
+    enforces_size: bool = True  # False: a share may grow beyond its size, only the pool stops it
     crash_safe: bool = True  # what it made is still there after the agent is killed
 
 
@@ -64,6 +74,7 @@ class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_types: tuple[str, ...]  # "ip", "user"
     access_levels: tuple[str, ...] = ("rw", "ro")
     ipv6: bool = True
+    gateway: str | None = None  # "l4" | "proxy": it passes on what somebody else's filer serves
     cuts_sessions: bool = True  # a revoked rule ends open sessions within a second
 
 

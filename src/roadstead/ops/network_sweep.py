@@ -12,10 +12,11 @@ from roadstead.model.networks import PortRef, SegmentRef
 from roadstead.model.operations import Operation
 from roadstead.model.share_networks import Lease, ShareServer
 from roadstead.model.world import Mark, Place
-from roadstead.ops.share_servers import Networked
+from roadstead.ops import gateways
 from roadstead.roads import network as road
 from roadstead.roads.backend import Backend
-from roadstead.store import allocations, drift, operations, share_servers, shares, subnets
+from roadstead.roads.network import Networked
+from roadstead.store import allocations, drift, flows, operations, share_servers, shares
 from roadstead.store.db import Database, Tx, utcnow
 
 log = structlog.get_logger()
@@ -52,7 +53,8 @@ class NetworkSweep:
         found = self._leftovers(self._unowned(marks, servers, leases))
         for server in standing:
             if server.id not in busy:
-                found += self._standing(server, marks, leases)
+                mine = [lease for lease in leases if lease.share_server_id == server.id]
+                found += self._standing(server, marks, mine) or self._passing(server, mine)
         self._take_down_unused(busy)
         return found
 
@@ -61,35 +63,71 @@ class NetworkSweep:
         with self._db.read() as tx:
             servers = share_servers.on_host(tx, self._host)
             leases = allocations.on_host(tx, self._host)
+            passing = flows.on_host(tx, self._host)
             standing = _standing(tx, self._host, servers)
         return {
-            s.id: road.place_of(s.id, [le for le in leases if le.share_server_id == s.id])
+            s.id: road.place_of(
+                s.id,
+                [le for le in leases if le.share_server_id == s.id],
+                [le for le in passing if le.share_server_id == s.id],
+            )
             for s in standing
             if s.host == f"{self._host}@{backend.name}"
         }
 
-    def _standing(self, server: ShareServer, marks: list[Mark], leases: list[Lease]) -> int:
+    def _standing(self, server: ShareServer, marks: list[Mark], mine: list[Lease]) -> int:
         """Namespace and ports are there, as they were made."""
-        mine = [lease for lease in leases if lease.share_server_id == server.id]
         whole = {m.id for m in marks if m.broken is None}
         needed = {server.id, *(i for lease in mine for i in (lease.id, lease.wire))}
         missing = needed - whole
         if not missing or not self._still_missing(missing):
             return 0
-        network, place = self._networked.network, road.place_of(server.id, mine)
+        backend = self._backend(server)
+        if backend is None:
+            return 0
         with self._db.read() as tx:
-            found = [subnets.find(tx, i) for i in server.subnet_ids]
-        nets = [subnet for subnet in found if subnet is not None]
+            nets = [*gateways.tenant_subnets(tx, server.id), *backend.storage]
         try:
             with self._networked.wire_lock:
-                road.ensure_segments(network, nets)
-            network.ensure_place(place)
-            road.ensure_ports(network, place, nets, mine)
+                road.ensure_segments(self._networked.network, nets)
+            self._networked.network.ensure_place(road.place_of(server.id, mine))
+            self._ensure_ports(backend, server)
         except RoadsteadError as error:
             log.warning("share server not repaired", server=server.id, error=str(error))
             return 0
         self._report("missing", server.id, f"{len(missing)} of its parts were gone", "made again")
         return 1
+
+    def _passing(self, server: ShareServer, mine: list[Lease]) -> int:
+        """The addresses that stand for a gateway's shares are on its ports, and no others."""
+        backend = self._backend(server)
+        if backend is None or not backend.is_gateway:
+            return 0
+        network = self._networked.network
+        with self._networked.server_lock(server.id):
+            with self._db.read() as tx:
+                passing = flows.of_server(tx, server.id)
+            wanted = {lease.id: {lease.interface} for lease in mine}
+            for lease in mine:
+                wanted[lease.id] |= {p.interface for p in passing if p.subnet_id == lease.subnet_id}
+            there = {i: set(network.port_addresses(PortRef(id=i))) for i in wanted}
+        if there == wanted:
+            return 0
+        try:
+            self._ensure_ports(backend, server)
+        except RoadsteadError as error:
+            log.warning("gateway not repaired", server=server.id, error=str(error))
+            return 0
+        self._report("differs", server.id, "its addresses were others", "set again")
+        return 1
+
+    def _ensure_ports(self, backend: Backend, server: ShareServer) -> None:
+        with self._networked.server_lock(server.id):
+            gateways.ensure_ports(self._db, backend, self._networked, server.id)
+
+    def _backend(self, server: ShareServer) -> Backend | None:
+        name = server.host.partition("@")[2]
+        return next((b for b in self._backends.values() if b.name == name), None)
 
     def _still_missing(self, parts: set[str]) -> bool:
         """Looks twice: the server may have come up between the look at the world and that at the

@@ -46,6 +46,9 @@ def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[s
         "ipv4_support": True,
         "ipv6_support": export.ipv6,
         "roads": list(backend.roads),
+        "gateway": export.gateway,
+        # False: nothing but the filer's own disk stops a share from growing beyond its size.
+        "size_enforced": pool.enforces_size,
         # Direct road: only the access rules stand between two tenants on one network.
         "isolation": direct.ISOLATION if backend.exports_itself else "network",
         # Can a forged file handle reach another share of this pool? strong: no.

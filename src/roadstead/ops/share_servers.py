@@ -3,15 +3,13 @@
 Nobody gets an answer from a server's addresses before they are taken from it (X-4).
 """
 
-import threading
 from collections.abc import Mapping
 
 import msgspec
 
-from roadstead.drivers.base_network import Network
 from roadstead.model.errors import DriverError, RoadsteadError, Transient, Unsupported
 from roadstead.model.operations import Operation
-from roadstead.model.share_networks import Lease, ShareServer, Subnet
+from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import VERBS
 from roadstead.model.world import ExportPath, Place
@@ -19,9 +17,11 @@ from roadstead.ops.recipe import Elsewhere, Open, Recipe, Step
 from roadstead.roads import direct
 from roadstead.roads import network as road
 from roadstead.roads.backend import Backend
+from roadstead.roads.network import Networked
 from roadstead.store import (
     allocations,
     export_locations,
+    flows,
     security_services,
     share_networks,
     share_servers,
@@ -29,15 +29,6 @@ from roadstead.store import (
 )
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database, Tx, lock_share_network
-
-
-class Networked:
-    """This host's network driver, and the lock of its segments."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        # Who needs a wire is read and acted on as one.
-        self.wire_lock = threading.Lock()
 
 
 class ServerRun(msgspec.Struct, kw_only=True):
@@ -54,12 +45,22 @@ class ServerRun(msgspec.Struct, kw_only=True):
         with self.db.read() as tx:
             return allocations.of_server(tx, self.server.id)
 
+    def passing(self) -> list[FlowLease]:
+        """What stands for its shares, at a gateway."""
+        with self.db.read() as tx:
+            return flows.of_server(tx, self.server.id)
+
     def new_leases(self) -> list[Lease]:
         """Those on subnets that the server is about to be on."""
-        return [lease for lease in self.leases() if lease.subnet_id not in self.server.subnet_ids]
+        old = {*self.server.subnet_ids, *(s.id for s in self.backend.storage)}
+        return [lease for lease in self.leases() if lease.subnet_id not in old]
+
+    def legs(self) -> list[Subnet]:
+        """The tenant's subnets, and a gateway's storage network."""
+        return [*self.subnets, *self.backend.storage]
 
     def place(self) -> Place:
-        return road.place_of(self.server.id, self.leases())
+        return road.place_of(self.server.id, self.leases(), self.passing())
 
 
 def opener(db: Database, backends: Mapping[str, Backend], networked: Networked) -> Open:
@@ -100,7 +101,8 @@ def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
     if instance.share_server_id is None:
         return None
     leases = allocations.of_server(tx, instance.share_server_id)
-    return road.place_of(instance.share_server_id, leases)
+    passing = flows.of_server(tx, instance.share_server_id)
+    return road.place_of(instance.share_server_id, leases, passing)
 
 
 def check_ready(tx: Tx, server_id: str) -> None:
@@ -118,19 +120,22 @@ def check_ready(tx: Tx, server_id: str) -> None:
 
 def _addresses(run: ServerRun) -> None:
     with run.db.write() as tx:
-        for subnet in run.subnets:
+        for subnet in run.legs():
             allocations.ensure(tx, run.server.id, subnet)
+        for instance_id in sorted({p.instance_id for p in flows.of_server(tx, run.server.id)}):
+            flows.ensure(tx, run.server.id, instance_id, run.subnets, run.backend.storage)
 
 
 def _no_new_addresses(run: ServerRun) -> None:
     with run.db.write() as tx:
         for lease in run.new_leases():
             allocations.release(tx, run.server.id, lease.subnet_id)
+            flows.release_on(tx, run.server.id, lease.subnet_id)
 
 
 def _segments(run: ServerRun) -> None:
     with run.networked.wire_lock:
-        road.ensure_segments(run.networked.network, run.subnets)
+        road.ensure_segments(run.networked.network, run.legs())
 
 
 def _no_segments(run: ServerRun) -> None:
@@ -161,7 +166,10 @@ def _no_place(run: ServerRun) -> None:
 
 
 def _ports(run: ServerRun) -> None:
-    road.ensure_ports(run.networked.network, run.place(), run.subnets, run.leases())
+    with run.networked.server_lock(run.server.id):
+        road.ensure_ports(
+            run.networked.network, run.place(), run.legs(), run.leases(), run.passing()
+        )
 
 
 def _quiet(run: ServerRun) -> None:
@@ -211,6 +219,9 @@ def _record_paths(_run: ServerRun, tx: Tx, paths: dict[str, list[ExportPath]]) -
 
 def _active(run: ServerRun, tx: Tx) -> None:
     share_servers.update(tx, run.server.id, status="active")
+    if run.backend.is_gateway:
+        kind = {"kind": "gateway", "variant": run.backend.export.info.gateway or ""}
+        share_servers.set_details(tx, run.server.id, {**run.server.details, **kind})
 
 
 def _changed(run: ServerRun, tx: Tx) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from roadstead.model.errors import DriverError, RoadsteadError, Transient
 from roadstead.model.states import VERBS
-from roadstead.model.world import ExportPath
+from roadstead.model.world import ExportPath, Place
+from roadstead.ops import gateways
 from roadstead.ops.recipe import Recipe, Run, Step
 from roadstead.ops.share_servers import check_ready, place_of_instance
 from roadstead.roads import direct
 from roadstead.roads.direct import GIB
-from roadstead.store import export_locations, share_servers
+from roadstead.store import export_locations, flows, share_servers
 from roadstead.store import shares as store
 from roadstead.store.db import Tx
 
@@ -27,6 +28,9 @@ def _serve(run: Run) -> list[ExportPath]:
     if server_id is not None:
         with run.db.read() as tx:
             check_ready(tx, server_id)
+        if run.backend.is_gateway:
+            gateways.ensure_passing(run.db, run.backend, run.instance)
+        with run.db.read() as tx:
             place = place_of_instance(tx, run.instance)
         run.backend = run.backend.at(place or run.backend.place)
     return direct.ensure_served(run.backend, run.instance)
@@ -34,13 +38,20 @@ def _serve(run: Run) -> list[ExportPath]:
 
 def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:
     place = place_of_instance(tx, run.instance)
-    if place is not None and place != run.backend.place:
+    if place is not None and _where(place, run) != _where(run.backend.place, run):
         raise Transient("the share server got another address meanwhile")
     export_locations.replace(tx, run.instance.id, paths)
 
 
+def _where(place: Place, run: Run) -> tuple[object, ...]:
+    """What the share's own clients see of it."""
+    return place.addresses, place.flows.get(run.instance.id)
+
+
 def _unserve(run: Run) -> None:
     direct.ensure_unserved(run.backend, run.instance)
+    if run.backend.is_gateway and run.instance.share_server_id is not None:
+        gateways.ensure_not_passing(run.db, run.backend, run.instance)
 
 
 def _status(status: str, progress: str | None = None) -> "dict[str, str]":
@@ -57,6 +68,7 @@ def _failed(run: Run, tx: Tx, _error: RoadsteadError) -> None:
 
 def _gone(run: Run, tx: Tx) -> None:
     store.delete(tx, run.instance.share_id)
+    flows.release(tx, run.instance.id)
     if run.instance.share_server_id is not None:
         # From now on it may be unused.
         share_servers.update(tx, run.instance.share_server_id)

@@ -2,12 +2,14 @@
 
 import copy
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from roadstead.drivers.base import ExportServer, Pool
+from roadstead.model.share_networks import Subnet
 from roadstead.model.world import Place
+from roadstead.roads.network import Networked
 from roadstead.store.secrets import SecretBox
 
 
@@ -28,9 +30,10 @@ class Backend:
         max_over_subscription_ratio: float = 20.0,
         secrets: SecretBox | None = None,
         server_limits: Mapping[str, int] | None = None,
+        storage: Sequence[Subnet] = (),
     ) -> None:
         """`server_limits`: how many share servers, and what one of them may hold, by the names of
-        the pool's capabilities."""
+        the pool's capabilities; `storage`: the other leg of its gateways."""
         self.name = name
         self.pool_name = pool_name  # host@backend#pool
         self.pool = pool
@@ -41,6 +44,8 @@ class Backend:
         self.reserved_percentage = reserved_percentage
         self.max_over_subscription_ratio = max_over_subscription_ratio
         self.server_limits = dict(server_limits or {})
+        self.storage = tuple(storage)
+        self.networked: Networked | None = None  # set where there is a network driver
         self.secrets = secrets  # seals the keys that rules are answered with
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -48,7 +53,12 @@ class Backend:
     @property
     def exports_itself(self) -> bool:
         """False when only share servers on tenants' networks export its shares."""
-        return self.roads != ("network",)
+        return not set(self.roads) <= {"network", "gateway"}
+
+    @property
+    def is_gateway(self) -> bool:
+        """True when its share servers are gateways in front of a filer."""
+        return "gateway" in self.roads
 
     def at(self, place: Place) -> Self:
         """The same backend, exporting at another place: a share server's. Locks are shared."""

@@ -4,22 +4,42 @@ A share server is a network namespace with a port on each subnet, and an export 
 has no leg on any other network; its configuration and its message bus are files.
 """
 
+import threading
 from collections.abc import Sequence
 
 from roadstead.drivers.base import ExportServer
 from roadstead.drivers.base_network import Network
 from roadstead.model import ids
 from roadstead.model.networks import PortRef, PortSpec, SegmentRef, port_mac
-from roadstead.model.share_networks import Lease, ShareServer, Subnet
+from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
 from roadstead.model.world import Place
+from roadstead.roads import gateway
 
 
-def place_of(server_id: str, leases: Sequence[Lease]) -> Place:
-    """Where the share server's exports are."""
+class Networked:
+    """This host's network driver, and the locks of what several operations change together."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        # Who needs a wire is read and acted on as one.
+        self.wire_lock = threading.Lock()
+        self._servers: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def server_lock(self, server_id: str) -> threading.Lock:
+        """Which addresses a server's ports have is read and acted on as one."""
+        with self._guard:
+            return self._servers.setdefault(server_id, threading.Lock())
+
+
+def place_of(server_id: str, leases: Sequence[Lease], passing: Sequence[FlowLease] = ()) -> Place:
+    """Where the share server's exports are; `passing`: what stands for its shares, at a gateway."""
     return Place(
         id=server_id,
         netns=ids.place_netns(server_id),
-        addresses=tuple(lease.address for lease in leases),
+        addresses=tuple(lease.address for lease in leases if not lease.is_storage),
+        storage=tuple(lease.address for lease in leases if lease.is_storage),
+        flows=gateway.flows(passing),
     )
 
 
@@ -31,9 +51,14 @@ def ensure_segments(network: Network, subnets: Sequence[Subnet]) -> None:
 
 
 def ensure_ports(
-    network: Network, place: Place, subnets: Sequence[Subnet], leases: Sequence[Lease]
+    network: Network,
+    place: Place,
+    subnets: Sequence[Subnet],
+    leases: Sequence[Lease],
+    passing: Sequence[FlowLease] = (),
 ) -> None:
-    """The place is on every one of these subnets, with its addresses there and no others."""
+    """The place is on every one of these subnets, with its addresses there, those that stand for
+    its shares, and no others."""
     by_id = {subnet.id: subnet for subnet in subnets}
     for lease in leases:
         subnet = by_id.get(lease.subnet_id)
@@ -44,7 +69,10 @@ def ensure_ports(
                 id=lease.id,
                 segment_id=lease.wire,
                 place=place,
-                addresses=(lease.interface,),
+                addresses=(
+                    lease.interface,
+                    *(p.interface for p in passing if p.subnet_id == lease.subnet_id),
+                ),
                 # Whoever comes to have the address later has the MAC, too: neighbours that
                 # remember it from the server before find the next one at once.
                 mac=port_mac(f"{lease.wire}/{lease.address}"),

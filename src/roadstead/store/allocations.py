@@ -12,7 +12,7 @@ from roadstead.model.share_networks import Lease, Subnet
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, lock_named, utcnow
 
-_l = t.address_leases.c
+_l, _f = t.address_leases.c, t.flow_leases.c
 
 
 def ensure(tx: Tx, share_server_id: str, subnet: Subnet) -> Lease:
@@ -21,18 +21,14 @@ def ensure(tx: Tx, share_server_id: str, subnet: Subnet) -> Lease:
     segment = subnet.segment
     if segment is None or subnet.cidr is None:
         raise DriverError(f"subnet {subnet.id} names no segment", detail_id="004")
-    lock_named(tx, f"addresses on {segment.wire}")
+    lock_wire(tx, segment.wire)
     mine = t.address_leases.select().where(
         _l.share_server_id == share_server_id, _l.subnet_id == subnet.id
     )
     row = tx.execute(mine).mappings().first()
     if row is not None:
         return Lease(**row)
-    taken = set(tx.execute(sa.select(_l.address).where(_l.wire == segment.wire)).scalars())
-    address = next((a for a in candidates(subnet) if a not in taken), None)
-    if address is None:
-        raise DriverError(f"subnet {subnet.id} ({subnet.cidr}) has no free address",
-                          detail_id="033")  # fmt: skip
+    address = free_address(tx, subnet, segment.wire)
     lease = Lease(
         id=new_id(),
         share_server_id=share_server_id,
@@ -44,6 +40,23 @@ def ensure(tx: Tx, share_server_id: str, subnet: Subnet) -> Lease:
     )
     tx.execute(t.address_leases.insert().values(**msgspec.structs.asdict(lease)))
     return lease
+
+
+def free_address(tx: Tx, subnet: Subnet, wire: str) -> str:
+    """The lowest address that neither a server nor a share has on that wire. DriverError (033)
+    when there is none. The caller holds the wire's lock."""
+    taken = set(tx.execute(sa.select(_l.address).where(_l.wire == wire)).scalars())
+    taken |= set(tx.execute(sa.select(_f.address).where(_f.wire == wire)).scalars())
+    address = next((a for a in candidates(subnet) if a not in taken), None)
+    if address is None:
+        raise DriverError(f"subnet {subnet.id} ({subnet.cidr}) has no free address",
+                          detail_id="033")  # fmt: skip
+    return address
+
+
+def lock_wire(tx: Tx, wire: str) -> None:
+    """Nobody else gives out addresses there until `tx` ends."""
+    lock_named(tx, f"addresses on {wire}")
 
 
 def candidates(subnet: Subnet) -> Iterator[str]:

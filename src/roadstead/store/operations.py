@@ -91,6 +91,13 @@ def live_on(tx: Tx, host: str) -> list[Operation]:
     return [_operation(row) for row in tx.execute(query.order_by(_o.created_at)).mappings()]
 
 
+def count_live(tx: Tx) -> dict[tuple[str, str], int]:
+    """How many unfinished operations there are, by verb and state."""
+    query = sa.select(_o.verb, _o.state, sa.func.count()).where(_o.state.in_(LIVE))
+    rows = tx.execute(query.group_by(_o.verb, _o.state))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def live_resources(tx: Tx, host: str) -> set[str]:
     """Ids of the resources that an unfinished operation of this agent is working on."""
     return set(

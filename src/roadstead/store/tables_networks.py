@@ -181,3 +181,47 @@ address_leases = sa.Table(
     sa.UniqueConstraint("wire", "address"),
     sa.UniqueConstraint("share_server_id", "subnet_id"),
 )
+
+# Addresses of gateways that stand for one share; those of their own are in address_leases.
+flow_leases = sa.Table(
+    "flow_leases",
+    metadata,
+    _id(),
+    sa.Column(
+        "share_server_id",
+        sa.String(36),
+        sa.ForeignKey("share_servers.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("instance_id", sa.String(36), nullable=False),
+    sa.Column("subnet_id", sa.String(64), nullable=False),
+    sa.Column("wire", sa.String(128), nullable=False),
+    sa.Column("purpose", sa.String(8), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("prefix_length", sa.Integer, nullable=False),
+    sa.Column("retired", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.UniqueConstraint("wire", "address"),
+    sa.UniqueConstraint("instance_id", "subnet_id", "purpose"),
+)
+
+gateway_reports = sa.Table(
+    "gateway_reports",
+    metadata,
+    sa.Column(
+        "share_server_id",
+        sa.String(36),
+        sa.ForeignKey("share_servers.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("host", sa.String(255), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("health", sa.String(32), nullable=False),
+    sa.Column("detail", sa.String(1000), nullable=False),
+    sa.Column("sessions", sa.Integer, nullable=False),
+    sa.Column("bytes_in", sa.BigInteger, nullable=False),
+    sa.Column("bytes_out", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.DateTime, nullable=True),
+    sa.Column("reported_at", sa.DateTime, nullable=False),
+)

@@ -15,20 +15,26 @@ from roadstead.model.world import Place
 from roadstead.ops.network_sweep import NetworkSweep
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
-from roadstead.ops.share_servers import Networked, opener
+from roadstead.ops.share_servers import opener
 from roadstead.ops.sweep import Sweep
 from roadstead.roads.backend import Backend
+from roadstead.roads.gateway import storage_subnets
+from roadstead.roads.network import Networked
 from roadstead.service import share_networks, shares, subnets
 from roadstead.service.context import Caller
 from roadstead.service.share_networks import NewNetwork
 from roadstead.service.shares import NewShare
 from roadstead.service.subnets import NewSubnet
-from roadstead.store import allocations, operations, share_servers, share_types
+from roadstead.store import allocations, flows, operations, share_servers, share_types
+from roadstead.store import shares as share_store
 from roadstead.store import tables_networks as t
 from roadstead.store.db import utcnow
 from tests.factories import HOST, World, make_backend, make_world
 
 POOLS = {"tenants": NetworkPool(name="tenants", kind="vxlan", first=1000, last=1003, mtu=1450)}
+STORAGE = storage_subnets(
+    ["172.30.0.0/24,172.30.0.10-172.30.0.15"], kind="flat", physical_network="physnet1"
+)
 KEPT = datetime.timedelta(minutes=10)
 _SPECS = {"driver_handles_share_servers": "True"}
 
@@ -70,6 +76,14 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
         found = networks.run() + exports.run()
         self.settle()
         return found
+
+    def places(self, backend: Backend) -> dict[str, Place]:
+        """Where the backend's share servers are."""
+        world = self.world
+        sweep = NetworkSweep(
+            world.db, HOST, world.backends, self.networked, world.engine.adopt, unused=KEPT
+        )
+        return sweep.places(backend)
 
     def settle(self) -> None:
         """Operations that wait are tried again until none is left that can go on."""
@@ -152,6 +166,8 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
             servers = {s.id for s in share_servers.on_host(tx, HOST)}
             leases = allocations.on_host(tx, HOST)
             rows = tx.execute(t.address_leases.select()).mappings().all()
+            passing = tx.execute(t.flow_leases.select()).mappings().all()
+            instances = {i.id for i in share_store.instances_on(tx, HOST)}
             live = operations.live_on(tx, HOST)
         marks = self.marks()
         owned = {
@@ -162,7 +178,24 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
         found = [f"{k} {i}" for k, ids in marks.items() for i in ids if i not in owned[k]]
         found += [f"lease {row['id']}" for row in rows if row["share_server_id"] not in servers]
         found += [f"export server {i}" for i in self.places_served() if i not in servers]
+        found += [f"flow {f['id']}" for f in passing if f["instance_id"] not in instances]
+        found += self._strange_addresses()
         return found + [f"operation {o.verb} {o.state}" for o in live]
+
+    def _strange_addresses(self) -> list[str]:
+        """Addresses on interfaces that the database has given to nobody there."""
+        with self.world.db.read() as tx:
+            leases, passing = allocations.on_host(tx, HOST), flows.on_host(tx, HOST)
+        found: list[str] = []
+        for lease in leases:
+            mine = {lease.interface} | {
+                p.interface
+                for p in passing
+                if (p.share_server_id, p.subnet_id) == (lease.share_server_id, lease.subnet_id)
+            }
+            there = set(self.network.port_addresses(PortRef(id=lease.id)))
+            found += [f"address {a}" for a in sorted(there - mine)]
+        return found
 
     def lose_port(self, port_id: str) -> None:
         """As a reboot, or somebody by hand."""
@@ -178,15 +211,20 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
             )
 
 
-def make_network_world(url: str, **server_limits: int) -> NetworkWorld:
-    """A world without share networks; shares of type `dhss` need one."""
-    backend = make_backend(roads=("network",), server_limits=server_limits)
+def make_network_world(url: str, *, gateway: bool = False, **server_limits: int) -> NetworkWorld:
+    """A world without share networks; shares of type `dhss` need one. `gateway`: its share servers
+    are in front of a filer."""
+    backend = make_backend(
+        roads=("gateway",) if gateway else ("network",),
+        gateway="l4" if gateway else None,
+        storage=STORAGE if gateway else (),
+        server_limits=server_limits,
+    )
     world = make_world(url, backends=[backend], networks=POOLS)
     backend.export.ensure_server_absent(backend.place)  # it exports nothing itself
     network = MemoryNetwork()
-    made = NetworkWorld(
-        world=world, network=network, networked=Networked(network), runner=world.runner
-    )
+    networked = backend.networked = Networked(network)
+    made = NetworkWorld(world=world, network=network, networked=networked, runner=world.runner)
     with world.db.write() as tx:
         share_types.ensure_default(tx, "dhss", _SPECS)
     report(world.db, HOST, world.backends.values(), network.capabilities())

@@ -104,11 +104,12 @@ class BusDaemon:
 
 
 class GaneshaBus:
-    """One Ganesha as a callee. Threads may share it; Transient when it does not answer."""
+    """One Ganesha as a callee; `prefix` is its Dbus_Name_Prefix, "" when it has none. Threads may
+    share it; Transient when it does not answer."""
 
     def __init__(self, socket: Path, prefix: str) -> None:
         self._socket = socket
-        self._service = f"{prefix}.org.ganesha.nfsd"
+        self._service = f"{prefix}.org.ganesha.nfsd".lstrip(".")
         self._lock = threading.RLock()
         self._connection: Connection | None = None
 

@@ -84,20 +84,34 @@ EXPORT_DEFAULTS {{ Access_Type = None; SecType = sys; Protocols = {versions}; Tr
 def export_text(stored: StoredExport) -> str:
     """The export's file: a comment from which `parse` reads it back, then Ganesha's own text."""
     header = _HEADER + msgspec.json.encode(stored).decode()
-    clients = "".join(
+    block = export_block(
+        export_id=stored.export_id,
+        path=stored.path,
+        pseudo=pseudo_path(stored.instance_id),
+        clients=stored.clients,
+    )
+    return f"{header}\n{block}"
+
+
+def export_block(
+    *, export_id: int, path: str, pseudo: str, clients: Mapping[str, str], protocols: str = ""
+) -> str:
+    """An EXPORT block: the directory at that pseudo path, to these clients and nobody else.
+    `protocols` as the server's defaults have them, unless they are given."""
+    only = f" Protocols = {protocols};" if protocols else ""
+    admitted = "".join(
         f"  CLIENT {{ Clients = {', '.join(words)}; Access_Type = {level.upper()}; }}\n"
-        for level, words in _blocks(stored.clients)
+        for level, words in _blocks(clients)
     )
     return f"""\
-{header}
 EXPORT {{
-  Export_Id = {stored.export_id};
-  Path = {_quoted(stored.path)};
-  Pseudo = {_quoted(pseudo_path(stored.instance_id))};
+  Export_Id = {export_id};
+  Path = {_quoted(path)};
+  Pseudo = {_quoted(pseudo)};
   Access_Type = None; Squash = No_Root_Squash;
-  SecType = sys; Transports = TCP;
+  SecType = sys; Transports = TCP;{only}
   FSAL {{ Name = VFS; }}
-{clients}}}
+{admitted}}}
 """
 
 

@@ -24,9 +24,10 @@ class MemoryExport:
     `addresses` are those of places that have none of their own.
     """
 
-    info = w.ExportInfo(kind="memory", protocols=("NFS",), access_types=("ip",))
-
-    def __init__(self, *, addresses: Sequence[str] = ()) -> None:
+    def __init__(self, *, addresses: Sequence[str] = (), gateway: str | None = None) -> None:
+        self.info = w.ExportInfo(
+            kind="memory", protocols=("NFS",), access_types=("ip",), gateway=gateway
+        )
         self.fail: dict[str, Exception] = {}
         self._addresses = tuple(addresses)
         self._places: dict[str, dict[int, _Export]] = {}
@@ -51,6 +52,8 @@ class MemoryExport:
             if spec.proto.upper() not in self.info.protocols:
                 raise Unsupported(f"protocol {spec.proto} is not served here")
             exports = self._exports(spec.place)
+            if self.info.gateway and spec.instance_id not in spec.place.flows:
+                raise Transient(f"share instance {spec.instance_id} has no addresses here yet")
             for other in exports.values():
                 same = other.instance_id == spec.instance_id
                 if same != (other.export_id == spec.export_id):

@@ -58,8 +58,11 @@ def plain_address(text: str) -> str:
 
 
 def locations(spec: ExportSpec) -> list[ExportPath]:
-    """Where clients mount the export: one location for each of the place's addresses."""
-    hosts = (f"[{a}]" if ":" in a else a for a in spec.place.addresses)
+    """Where clients mount the export: one location for each of the place's addresses, or of those
+    that a gateway has for this share."""
+    flow = spec.place.flows.get(spec.instance_id)
+    addresses = spec.place.addresses if flow is None else flow.addresses
+    hosts = (f"[{a}]" if ":" in a else a for a in addresses)
     return [ExportPath(path=f"{host}:{pseudo_path(spec.instance_id)}") for host in hosts]
 
 

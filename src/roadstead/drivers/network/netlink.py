@@ -202,9 +202,21 @@ class Netlink:
                 found.append(text)
         return found
 
-    def ensure_addresses(self, link: Link, wanted: Iterable[str]) -> None:
-        """The device has these addresses, usable at once."""
-        there = set(self.addresses(link))
+    def ensure_addresses(
+        self, link: Link, wanted: Iterable[str], *, may_have: Iterable[str] = ()
+    ) -> None:
+        """The device has these addresses, usable at once, and none besides that it may not have."""
+        there, wanted = set(self.addresses(link)), list(wanted)
+        for text in sorted(there - {*wanted, *may_have}):
+            address = ipaddress.ip_interface(text)
+            self._change(
+                f"remove {text} from {link.name}",
+                self._route.addr,
+                "del",
+                index=link.index,
+                prefixlen=address.network.prefixlen,
+                address=str(address.ip),
+            )
         for text in wanted:
             if text in there:
                 continue

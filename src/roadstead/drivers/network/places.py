@@ -32,6 +32,7 @@ _IPV4 = {
     "arp_announce": "2",
     "arp_notify": "1",
     "rp_filter": "2",
+    "promote_secondaries": "1",
 }
 _IPV6 = {
     "disable_ipv6": "0",

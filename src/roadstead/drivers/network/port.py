@@ -2,6 +2,7 @@
 
 import hashlib
 
+from roadstead.drivers.network.checks import normal
 from roadstead.drivers.network.netlink import Netlink, write_sysctls
 from roadstead.model import networks as n
 
@@ -14,7 +15,7 @@ def configure(links: Netlink, spec: n.PortSpec, port: n.Port, *, mark: str) -> N
         links.set_link(end, ifalias=mark)
     if end.mtu != port.mtu:
         links.set_link(end, mtu=port.mtu)
-    links.ensure_addresses(end, port.addresses)
+    links.ensure_addresses(end, port.addresses, may_have=normal(spec.guests))
     if not end.up:
         links.set_link(end, state="up")
     if spec.gateway is None:

@@ -174,6 +174,23 @@ class SegmentsNetwork:
         self._on_host(lambda links: links.wait_until_forwarding(port.device))
         return port
 
+    def port_addresses(self, ref: n.PortRef) -> tuple[str, ...]:
+        """As the Protocol says."""
+        port = self._on_host(lambda links: links.find(self._marks.port(ref.id)))
+        mark = self._marks.read(port.alias) if port else None
+        if not isinstance(mark, PortMark):
+            return ()
+        interface = self._marks.interface(ref.id)
+
+        def look(inside: Netlink) -> tuple[str, ...]:
+            end = inside.find(interface)
+            return tuple(inside.addresses(end)) if end else ()
+
+        try:
+            return checks.normal(netlink.within(place_netns(mark.place_id), look))
+        except NotFound:
+            return ()
+
     def ensure_port_down(self, ref: n.PortRef) -> None:
         """As the Protocol says."""
 
@@ -252,7 +269,8 @@ class SegmentsNetwork:
             port = links.ensure_link(name, mark, kind="veth", mtu=mtu, peer=peer)
         addresses, short = checks.normal(spec.addresses), self._marks.short("port", spec.id)
         uplink = self._uplinks.name(links, segment.wire)
-        self._guard.ensure_port(name, mac=mac, addresses=addresses, mark=short, uplink=uplink)
+        speaks = (*addresses, *checks.normal(spec.guests))
+        self._guard.ensure_port(name, mac=mac, addresses=speaks, mark=short, uplink=uplink)
         prepare_port(links, port, bridge, mtu)
         return n.Port(
             id=spec.id,
@@ -274,17 +292,11 @@ class SegmentsNetwork:
         if port.alias != self._marks.of_port(spec):
             raise Conflict(f"port {spec.id} is elsewhere: {port.alias}")
 
-        def look(inside: Netlink) -> tuple[str, list[str]] | None:
-            end = inside.find(interface)
-            return (end.mac, inside.addresses(end)) if end else None
-
-        end = netlink.within(netns, look)
+        end = netlink.within(netns, lambda inside: inside.find(interface))
         if end is None:
             links.ensure_link_absent(name)
-        elif end[0] != mac:
-            raise Conflict(f"port {spec.id} has MAC {end[0]}")
-        elif not set(checks.normal(tuple(end[1]))) <= set(checks.normal(spec.addresses)):
-            raise Conflict(f"port {spec.id} has addresses {', '.join(end[1])}")
+        elif end.mac != mac:
+            raise Conflict(f"port {spec.id} has MAC {end.mac}")
 
     def _forget_routes(self, mark: PortMark) -> None:
         try:

@@ -1,0 +1,252 @@
+"""Shares of a filer that knows no tenants, through gateways that pass on what a rule admits (L4).
+
+A gateway is a share server's namespace with a leg on the tenant's network and one on the storage
+network. Each share has an address of its own on the tenant's side, and one per access level on
+the filer's: the filer's rules name those, and never hear of a client. Nothing else passes.
+
+The files say what may pass; they are written first, then the rules are made from them as a whole.
+A level's clients pass only once the filer has agreed to its address, and are cut before it is
+asked to withdraw that: a filer that is down delays who comes, never who goes.
+"""
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from roadstead.drivers.base_filer import FilerControl, FilerExport
+from roadstead.drivers.export import gateway_cut as cut
+from roadstead.drivers.export import gateway_nft as nft
+from roadstead.drivers.export import gateway_rules as rules_text
+from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow
+from roadstead.drivers.export.gateway_view import Gateway, attempt, marks, state
+from roadstead.drivers.export.rules import Network, admit, locations
+from roadstead.drivers.network import conntrack
+from roadstead.drivers.network.netlink import Netlink
+from roadstead.model import world as w
+from roadstead.model.errors import (
+    ConfigError,
+    Conflict,
+    DriverError,
+    NotFound,
+    Transient,
+    Unsupported,
+)
+from roadstead.model.gateways import GatewayState
+from roadstead.model.ids import is_uuid, pseudo_path
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HIGHEST_EXPORT_ID = 65535
+
+
+class GatewayExport:
+    """NFSv4 over TCP, one gateway per place.
+
+    `filer` are the filer's addresses on the storage network, one a family, and `port` its NFS
+    port, which is the gateways', too. `control` makes the filer's own rules.
+    """
+
+    info = w.ExportInfo(kind="gateway", protocols=("NFS",), access_types=("ip",), gateway="l4")
+
+    def __init__(
+        self,
+        *,
+        filer: Sequence[str],
+        control: FilerControl,
+        state_directory: str,
+        port: int = 2049,
+    ) -> None:
+        self._filer = {6 if ":" in address else 4: address for address in filer}
+        if not self._filer or len(self._filer) != len(filer):
+            raise ConfigError("a gateway's filer has one address, or one of IPv4 and one of IPv6")
+        self._control = control
+        self._directory = Path(state_directory).absolute()
+        self._port = port
+        self._locks: dict[str, threading.RLock] = {}
+        self._guard = threading.Lock()
+
+    def ensure_server(self, place: w.Place) -> None:
+        """The place passes on exactly what is stored; a connection that no rule admits is cut.
+        The filer is not asked. Transient while the storage leg is not there."""
+        with self._lock(place):
+            self._apply(place)
+
+    def ensure_server_absent(self, place: w.Place) -> None:
+        """Neither rules, connections nor files are left, nor what the filer exported through the
+        place. Transient, and only the files are left, while the filer does not answer."""
+        with self._lock(place):
+            files = self._files(place)
+            with suppress(nft.Gone):
+                nft.inside(place.netns, _tear_down)
+            for stored in files.all().values():
+                self._control.ensure_export_absent(stored.instance_id)
+            files.ensure_absent()
+
+    def stop_all(self) -> None:
+        """Nothing ever runs: the kernel goes on passing what it was told to."""
+
+    def ensure_export(self, spec: w.ExportSpec) -> list[w.ExportPath]:
+        """The share has its way through the gateway, for whom `ensure_access` admitted before.
+
+        Transient while it has no addresses, or the filer does not answer; Conflict when the
+        export id or the share is taken by another, here or on the filer.
+        """
+        flow = _check(spec)
+        with self._lock(spec.place):
+            files = self._files(spec.place)
+            for other in files.all().values():
+                same = other.instance_id == spec.instance_id
+                if same != (other.export_id == spec.export_id):
+                    raise Conflict(f"export {other.export_id} belongs to {other.instance_id}")
+            before = files.find(spec.export_id)
+            wanted = StoredFlow(
+                export_id=spec.export_id,
+                instance_id=spec.instance_id,
+                path=spec.path,
+                addresses=flow.addresses,
+                sources=flow.sources,
+                clients={} if before is None else before.clients,
+            )
+            self._agree(spec.place, wanted)
+        return locations(
+            msgspec.structs.replace(
+                spec, place=msgspec.structs.replace(spec.place, addresses=flow.addresses)
+            )
+        )
+
+    def ensure_export_absent(self, ref: w.ExportRef) -> None:
+        """Nothing of the share passes any more, and the filer does not export it. Transient while
+        the filer does not answer; clients are cut all the same."""
+        with self._lock(ref.place):
+            files = self._files(ref.place)
+            stored = files.find(ref.export_id)
+            mine = stored is not None and stored.instance_id == ref.instance_id
+            if stored is not None and mine:
+                # Kept until the filer has done its part, so that nothing there is forgotten.
+                files.write(msgspec.structs.replace(stored, clients={}, granted={}, leaving=True))
+                with suppress(nft.Gone):
+                    self._apply(ref.place)
+            self._control.ensure_export_absent(ref.instance_id)
+            if mine:
+                files.remove(ref.export_id)
+
+    def ensure_access(self, ref: w.ExportRef, rules: Sequence[w.RuleSpec]) -> list[w.RuleOutcome]:
+        """Exactly the rules without a problem are in force, the most specific first, at the
+        gateway and at the filer.
+
+        Who lost a level is cut at once, whatever the filer says. Transient while it does not
+        answer: then nobody passes at a level it has not agreed to before.
+        """
+        with self._lock(ref.place):
+            files = self._files(ref.place)
+            before = self._stored(files, ref)
+            clients, outcomes = admit(rules, refuse=lambda n: _refuse(before, n))
+            wanted = msgspec.structs.replace(before, clients=clients)
+            wants = rules_text.needed(wanted)
+            still = {source: v for source, v in before.granted.items() if wants.get(source) == v}
+            files.write(msgspec.structs.replace(wanted, granted=still))
+            self._apply(ref.place)
+            self._agree(ref.place, wanted)
+        return outcomes
+
+    def sessions(self, ref: w.ExportRef) -> list[w.Session]:
+        """Clients with a connection through the gateway to the share."""
+        levels = {rules_text.mark_of(ref.export_id, level) for level in self.info.access_levels}
+        found = nft.inside(ref.place.netns, lambda _: conntrack.connections())
+        clients = {c.client for c in found if c.mark in levels and c.established}
+        return [w.Session(client=client) for client in sorted(clients)]
+
+    def probe(self, ref: w.ExportRef, *, server: str, source: str) -> w.Attempt:
+        """What the rules in force give `source`, which may be anybody's address, and what the
+        filer then really answers to the gateway's address for that level."""
+        with self._lock(ref.place):
+            stored = self._files(ref.place).find(ref.export_id)
+            return attempt(self._gateway(ref.place), ref, stored, server=server, source=source)
+
+    def inventory(self, place: w.Place) -> Iterator[w.Mark]:
+        """Every share that is stored; clients as the kernel has them. Of a filer that does not
+        answer nothing is said."""
+        with self._lock(place):
+            files = self._files(place)
+            if not files.all():
+                return
+            found = list(marks(self._gateway(place), files, self._control))
+        yield from found
+
+    def report(self, place: w.Place) -> GatewayState:
+        """How the gateway is; the filer's port was really connected to."""
+        with self._lock(place):
+            return state(self._gateway(place), self._files(place), self._control)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _agree(self, place: w.Place, wanted: StoredFlow) -> None:
+        """The filer admits whom the flow needs; then its clients pass."""
+        granted = rules_text.needed(wanted)
+        self._control.ensure_export(
+            FilerExport(
+                instance_id=wanted.instance_id,
+                export_id=wanted.export_id,
+                path=wanted.path,
+                name=pseudo_path(wanted.instance_id),
+                clients=granted,
+            )
+        )
+        self._files(place).write(msgspec.structs.replace(wanted, granted=granted))
+        self._apply(place)
+
+    def _apply(self, place: w.Place) -> None:
+        """The kernel passes exactly what is stored."""
+        files, gateway = self._files(place), self._gateway(place)
+        flows = files.all()
+
+        def load(links: Netlink) -> None:
+            nft.ensure_loaded(files, gateway.text(links, flows.values()))
+            cut.cut_strangers(flows)
+
+        nft.inside(place.netns, load)
+
+    def _gateway(self, place: w.Place) -> Gateway:
+        return Gateway(place=place, filer=self._filer, port=self._port)
+
+    def _stored(self, files: FlowFiles, ref: w.ExportRef) -> StoredFlow:
+        stored = files.find(ref.export_id)
+        if stored is None or stored.instance_id != ref.instance_id or stored.leaving:
+            raise NotFound(f"share instance {ref.instance_id} is not exported there")
+        return stored
+
+    def _files(self, place: w.Place) -> FlowFiles:
+        return FlowFiles(self._directory / place.id)
+
+    def _lock(self, place: w.Place) -> threading.RLock:
+        for name in (place.id, place.netns):
+            if name is not None and not _NAME.fullmatch(name):
+                raise DriverError(f"not usable as a name: {name!r}")
+        with self._guard:
+            return self._locks.setdefault(place.id, threading.RLock())
+
+
+def _tear_down(_: Netlink) -> None:
+    nft.ensure_absent()
+    conntrack.forget(conntrack.connections())
+
+
+def _check(spec: w.ExportSpec) -> w.Flow:
+    if spec.proto.upper() != "NFS":
+        raise Unsupported(f"protocol {spec.proto} does not pass this gateway, only NFS")
+    if not is_uuid(spec.instance_id) or not 0 < spec.export_id <= _HIGHEST_EXPORT_ID:
+        raise DriverError(f"no export can be {spec.export_id} of {spec.instance_id!r}")
+    flow = spec.place.flows.get(spec.instance_id)
+    if flow is None or not flow.addresses:
+        raise Transient("the share has no address at its gateway yet")
+    return flow
+
+
+def _refuse(flow: StoredFlow, network: Network) -> str | None:
+    """Why nobody of the network can come; None when they can."""
+    if any(rules_text.source_of(flow, level, network.version) for level in flow.sources):
+        return None
+    return f"the gateway and the filer have no IPv{network.version} address in common"

@@ -1,0 +1,56 @@
+"""What the agent tells about its gateways: health, sessions, traffic."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from roadstead.drivers.base import Gateway
+from roadstead.model.errors import RoadsteadError
+from roadstead.model.gateways import BROKEN, GatewayState
+from roadstead.model.share_networks import GatewayReport
+from roadstead.model.world import Place
+from roadstead.roads.backend import Backend
+from roadstead.store import gateway_reports
+from roadstead.store.db import Database, utcnow
+
+log = structlog.get_logger()
+
+
+def report_gateways(
+    db: Database,
+    host: str,
+    backends: Iterable[Backend],
+    places: Callable[[Backend], Mapping[str, Place]],
+    *,
+    role: str = "active",
+) -> None:
+    """Every gateway's row says how it is now."""
+    for backend in backends:
+        if not backend.is_gateway:
+            continue
+        for server_id, place in places(backend).items():
+            seen = _state(backend, place)
+            report = GatewayReport(
+                share_server_id=server_id,
+                host=host,
+                role=role,
+                health=seen.health,
+                detail=seen.detail[:1000],
+                sessions=seen.sessions,
+                bytes_in=seen.bytes_in,
+                bytes_out=seen.bytes_out,
+                started_at=seen.started_at,
+                reported_at=utcnow(),
+            )
+            with db.write() as tx:
+                gateway_reports.put(tx, report)
+
+
+def _state(backend: Backend, place: Place) -> GatewayState:
+    if not isinstance(backend.export, Gateway):
+        return GatewayState(health=BROKEN, detail="its driver tells nothing")
+    try:
+        return backend.export.state(place)
+    except RoadsteadError as error:
+        log.warning("gateway not seen", gateway=place.id, error=str(error))
+        return GatewayState(health=BROKEN, detail=str(error))

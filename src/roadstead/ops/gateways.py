@@ -1,0 +1,57 @@
+"""Addresses that stand for one share at its gateway: given before it is served there, and taken
+back, off the wire first, when nobody can reach it any more (X-4)."""
+
+from roadstead.model.errors import Transient
+from roadstead.model.share_networks import Subnet
+from roadstead.model.shares import ShareInstance
+from roadstead.model.world import Place
+from roadstead.roads import network as road
+from roadstead.roads.backend import Backend
+from roadstead.roads.network import Networked
+from roadstead.store import allocations, flows, subnets
+from roadstead.store.db import Database, Tx
+
+
+def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
+    """The share has its addresses on both sides of its gateway."""
+    server_id, networked = _gateway(backend, instance)
+    with networked.server_lock(server_id):
+        with db.write() as tx:
+            tenant = tenant_subnets(tx, server_id)
+            flows.ensure(tx, server_id, instance.id, tenant, backend.storage)
+        ensure_ports(db, backend, networked, server_id)
+
+
+def ensure_not_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
+    """The share's addresses are on no interface. They are free when its rows say so."""
+    server_id, networked = _gateway(backend, instance)
+    with networked.server_lock(server_id):
+        with db.write() as tx:
+            flows.retire(tx, instance.id)
+        ensure_ports(db, backend, networked, server_id)
+
+
+def ensure_ports(db: Database, backend: Backend, networked: Networked, server_id: str) -> Place:
+    """The gateway's ports have the addresses that are in use, and no others; returns where it is.
+    The caller holds the server's lock."""
+    with db.read() as tx:
+        leases = allocations.of_server(tx, server_id)
+        passing = flows.of_server(tx, server_id)
+        tenant = tenant_subnets(tx, server_id)
+    place = road.place_of(server_id, leases, passing)
+    legs = [*tenant, *backend.storage]
+    road.ensure_ports(networked.network, place, legs, leases, passing)
+    return place
+
+
+def tenant_subnets(tx: Tx, server_id: str) -> list[Subnet]:
+    """Those on which the server has an address, so also one that it is just getting onto."""
+    ids = [le.subnet_id for le in allocations.of_server(tx, server_id) if not le.is_storage]
+    found = [subnets.find(tx, subnet_id) for subnet_id in ids]
+    return [subnet for subnet in found if subnet is not None]
+
+
+def _gateway(backend: Backend, instance: ShareInstance) -> tuple[str, Networked]:
+    if instance.share_server_id is None or backend.networked is None:
+        raise Transient(f"backend {backend.name} has no gateways: no network driver is configured")
+    return instance.share_server_id, backend.networked

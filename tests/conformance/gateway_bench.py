@@ -1,0 +1,218 @@
+"""A real gateway between two networks: clients of a tenant on one, a filer on the other.
+
+    client (10.9.0.11 …, router of 192.0.2.7) ─ segment ─ gateway ─ storage network ─ filer
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from roadstead.drivers.export.gateway import GatewayExport
+from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.paths import share_path
+from roadstead.model import world as w
+from roadstead.model.ids import new_id, pseudo_path
+from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
+from tests.conformance.ganesha_bench import CONTENT, refused
+from tests.lab.filer import LegacyFiler
+from tests.lab.netns import add_netns, in_thread, ip, remove_netns
+from tests.lab.nfs4 import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from roadstead.drivers.base_filer import FilerControl
+
+VIP, VIP6 = "10.9.0.1", "fd00:9::1"
+ROUTER, ROUTER6 = "10.9.0.254", "fd00:9::fe"
+FILER, FILER6 = "172.30.0.2", "fd00:30::2"
+OWN, OWN6 = "172.30.0.11", "fd00:30::11"
+TENANT_LEG, STORAGE_LEG = "rsntenant", "rsnstorage"
+
+
+class Flows(dict[str, w.Flow]):
+    """Gives each share addresses when it is asked for; the first one has VIP and VIP6."""
+
+    def __init__(self, add: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self._add = add
+        self._numbers = itertools.count(0)
+
+    def get(self, instance_id: str, default: object = None) -> w.Flow:  # type: ignore[override]
+        """The share's addresses, on the gateway's interfaces."""
+        if instance_id not in self:
+            number = next(self._numbers)
+            high, low = divmod(number, 200)
+            first = number == 0
+            vips = (VIP if first else f"10.9.{2 + high}.{1 + low}",
+                    VIP6 if first else f"fd00:9::2:{number:x}")  # fmt: skip
+            sources = {
+                level: (f"172.30.{start + high}.{1 + low}", f"fd00:30::{start}:{number:x}")
+                for level, start in (("rw", 20), ("ro", 40))
+            }
+            for address in vips:
+                self._add(TENANT_LEG, address)
+            for address in itertools.chain(*sources.values()):
+                self._add(STORAGE_LEG, address)
+            self[instance_id] = w.Flow(addresses=vips, sources=sources)
+        return self[instance_id]
+
+
+class GatewayBench(ExportBench):
+    """Shares lie where a filer's control finds them again."""
+
+    tree: str = ""
+
+    def spec(self, **changes: object) -> w.ExportSpec:
+        """A share with one file, on the filer."""
+        instance_id = str(changes.get("instance_id") or new_id())
+        path = Path(share_path(self.make_path(), instance_id))
+        path.mkdir(parents=True)
+        (path / "file").write_bytes(CONTENT)
+        return super().spec(**{"instance_id": instance_id, "path": str(path)} | changes)
+
+
+class GatewayLab:
+    """The networks and the filer; nothing is left of them."""
+
+    def __init__(self) -> None:
+        tag = f"rs-gw-{secrets.token_hex(2)}"
+        names = ("segment", "storage", "filer", "gateway", "client")
+        self.segment, self.storage, self.filer_ns, self.gateway, self.clients = (
+            f"{tag}-{name}" for name in names
+        )
+        self.root = Path(tempfile.mkdtemp(prefix="rs-gw-"))
+        self._numbers = itertools.count(1)
+        self._exit = contextlib.ExitStack()
+        self._exit.callback(shutil.rmtree, self.root)
+
+    def __enter__(self) -> Self:
+        with self._exit as undo:
+            for name in (self.segment, self.storage, self.filer_ns, self.gateway, self.clients):
+                add_netns(name)
+                undo.callback(remove_netns, name)
+            for name in (self.segment, self.storage):
+                bridge = ("forward_delay", "0", "mcast_snooping", "0")
+                ip("link", "add", "br0", "type", "bridge", *bridge, netns=name)
+                ip("link", "set", "br0", "up", netns=name)
+            self._leg(self.segment, self.clients, "eth0")
+            self._leg(self.segment, self.gateway, TENANT_LEG)
+            self._leg(self.storage, self.gateway, STORAGE_LEG)
+            self._leg(self.storage, self.filer_ns, "eth0")
+            for address in (NEAR, SIBLING, ROUTER, SIX, ROUTER6):
+                add_address(self.clients, "eth0", address)
+            ip("addr", "add", f"{FAR}/32", "dev", "lo", netns=self.clients)
+            for address in (OWN, OWN6):
+                add_address(self.gateway, STORAGE_LEG, address)
+            for address in ("10.9.1.1", "fd00:9::1:1"):
+                add_address(self.gateway, TENANT_LEG, address)
+            for address in (FILER, FILER6):
+                add_address(self.filer_ns, "eth0", address)
+            ip("route", "add", "default", "via", ROUTER, netns=self.gateway)
+            # Hostile: it knows a way to the storage network.
+            for target, via in (("172.30.0.0/16", "10.9.1.1"), ("fd00:30::/64", "fd00:9::1:1")):
+                ip("route", "add", target, "via", via, netns=self.clients)
+            self.filer = undo.enter_context(
+                LegacyFiler(self.filer_ns, [FILER, FILER6], grace=False)
+            )
+            self._exit = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def _leg(self, hub: str, netns: str, device: str) -> None:
+        port = f"p{next(self._numbers)}"
+        pair = ("type", "veth", "peer", "name", device, "netns", netns)
+        ip("link", "add", port, *pair, netns=hub)
+        ip("link", "set", port, "master", "br0", "up", netns=hub)
+        ip("link", "set", device, "up", netns=netns)
+
+    def driver(self, control: FilerControl | None = None) -> GatewayExport:
+        """A driver as a newly started agent makes it; all of one lab share one state."""
+        return GatewayExport(
+            filer=[FILER, FILER6],
+            control=control or GaneshaFiler(**self.filer.control_options),
+            state_directory=str(self.root / "state"),
+        )
+
+    @contextlib.contextmanager
+    def bench(self, control: FilerControl | None = None) -> Iterator[GatewayBench]:
+        """A gateway of its own; afterwards it is gone, with its shares' addresses."""
+        added: list[tuple[str, str]] = []
+
+        def add(device: str, address: str) -> None:
+            add_address(self.gateway, device, address)
+            added.append((device, address))
+
+        place = w.Place(
+            id=f"gateway-{next(self._numbers)}",
+            netns=self.gateway,
+            addresses=("10.9.1.1", "fd00:9::1:1"),
+            storage=(OWN, OWN6),
+            flows=Flows(add),
+        )
+        driver = self.driver(control)
+        driver.ensure_server(place)
+        bench = GatewayBench(driver, place, self.make_path, self.level_of)
+        try:
+            yield bench
+        finally:
+            driver.ensure_server_absent(place)
+            for device, address in added:
+                ip("addr", "del", _with_length(address), "dev", device, netns=self.gateway)
+
+    def make_path(self) -> str:
+        """A directory of the filer."""
+        path = self.filer.tree / str(next(self._numbers))
+        path.mkdir()
+        return str(path)
+
+    def client(self, spec: w.ExportSpec, address: str = NEAR) -> Client:
+        """A client with this address, connected to where the share is."""
+        vips = spec.place.flows[spec.instance_id].addresses
+        server = next(a for a in vips if (":" in a) == (":" in address))
+        return Client(server, source=address, netns=self.clients)
+
+    def level_of(self, address: str, spec: w.ExportSpec) -> str | None:
+        """At which level this address gets at the export: really tried, by writing."""
+        try:
+            client = self.client(spec, address)
+        except ConnectionRefusedError:
+            return None
+        with client:
+            share = client.lookup(pseudo_path(spec.instance_id))
+            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
+            with refused("ROFS") as denial:
+                file = client.open(share, "file", write=True)
+                client.write(file, 0, CONTENT)
+                client.close_file(file)
+            return "ro" if denial else "rw"
+
+    def nft(self, *words: str) -> str:
+        """What nft says in the gateway."""
+        import subprocess
+
+        argv = ["nft", *words]
+        return in_thread(
+            self.gateway,
+            lambda: subprocess.run(argv, check=True, capture_output=True, text=True).stdout,
+        )
+
+
+def add_address(netns: str, device: str, address: str) -> None:
+    """The device has the address, at once."""
+    flags = ("nodad",) if ":" in address else ()
+    ip("addr", "add", _with_length(address), "dev", device, *flags, netns=netns)
+
+
+def _with_length(address: str) -> str:
+    return f"{address}/{64 if ':' in address else 16}"
+
+

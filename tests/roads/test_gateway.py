@@ -1,0 +1,233 @@
+"""The gateway road with real VMs and a real filer that knows storage addresses only: two tenants
+with the same addresses, and nothing passes but what a rule admits."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import nfs4
+from tests.lab.frames import Capture
+from tests.lab.nfs_client import NfsClient
+from tests.roads.direct import Writer
+from tests.roads.gateway import DEVICE, FILER, GatewayRoad
+from tests.roads.network import Tenant, address_of, level, mount, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.fixtures import GuestFactory
+    from tests.lab.guest import Guest
+    from tests.roads.direct import Shared
+
+pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow]
+
+VM, OTHER, THIRD = "10.0.0.50", "10.0.0.60", "10.0.0.70"
+
+
+class Rented:
+    """A tenant with a share behind its own gateway, and a VM."""
+
+    def __init__(self, road: GatewayRoad, name: str) -> None:
+        self.tenant: Tenant = road.tenant(name)
+        self.share: Shared = self.tenant.share(VM)
+        self.server = address_of(self.tenant.api, self.share)
+        self.nic = road.nic(self.tenant, VM)
+        self.guest: Guest
+
+    def mount(self, at: str = "/mnt/share", **how: str) -> NfsClient:
+        return mount(self.guest, self.server, self.share, at, options="noac", **how)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
+    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def two(road: GatewayRoad, guest_factory: GuestFactory) -> tuple[Rented, Rented]:
+    found = Rented(road, "alice"), Rented(road, "bob")
+    with ThreadPoolExecutor() as pool:
+        guests = pool.map(lambda one: guest_factory([one.nic], modules=["nfsv4"]), found)
+        for one, guest in zip(found, guests, strict=True):
+            one.guest = guest
+    return found
+
+
+@pytest.fixture
+def mounted(two: tuple[Rented, Rented]) -> Iterator[tuple[NfsClient, NfsClient]]:
+    clients = two[0].mount(), two[1].mount()
+    yield clients
+    for client in clients:
+        client.umount()
+
+
+def test_two_tenants_with_equal_addresses(
+    road: GatewayRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
+) -> None:
+    """G-I1, G-I3, G-S1: each reaches its own share only, and the filer sees neither of them."""
+    alice, bob = two
+    assert alice.server == bob.server == "10.0.0.3"
+    assert road.server(alice.tenant)["id"] != road.server(bob.tenant)["id"]
+    for client, word in zip(mounted, ("alice's", "bob's"), strict=True):
+        assert client.write("/mnt/share/file", word).rc == 0
+    for client, word in zip(mounted, ("alice's", "bob's"), strict=True):
+        assert client.read("/mnt/share/file").output == word
+    for one, other in ((alice, bob), (bob, alice)):
+        refused = NfsClient(one.guest).mount(one.server, other.share.pseudo, "/mnt/other")
+        assert not refused.ok
+        assert "No such file" in refused.output
+    for one in two:
+        sources = road.sources(one.share)
+        assert road.at_filer(one.share) == {sources["rw"]: "rw"}
+
+
+def test_the_storage_network_carries_storage_addresses_only(
+    road: GatewayRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
+) -> None:
+    """G-I1: no packet of a tenant is there but as one of its share's own addresses (captured)."""
+    known = {s for one in two for s in road.sources(one.share).values()} | {FILER}
+    for one in two:  # so that even a broken gateway would have somewhere to send it
+        one.guest.sh(f"ip route replace {FILER}/32 via {one.server} dev eth0")
+    with Capture(road.host.netns, DEVICE) as capture:
+        for one, client in zip(two, mounted, strict=True):
+            secret = secrets.token_hex(16)
+            assert client.write("/mnt/share/frame", secret).rc == 0
+            capture.wait_for(secret.encode())
+            tried = one.guest.sh(
+                f"nc -w 2 {FILER} 2049 < /dev/null && echo in; ping -c 1 -W 1 {FILER}"
+                " && echo in; true"
+            )
+            assert "in" not in tried.output.split()
+    for one in two:
+        one.guest.sh(f"ip route del {FILER}/32")
+    ends = [address for frame in capture.frames for address in ipv4_ends(frame)]
+    assert FILER in ends
+    assert {a for a in ends if a not in known and not a.startswith("172.30.0.")} == set()
+    data = {a for f in capture.frames for a in ipv4_ends(f) if is_nfs(f)}
+    assert data <= known
+
+
+def test_who_comes_is_decided_at_the_gateway(road: GatewayRoad) -> None:
+    """G-I2: by address and by network, the most specific rule first; a stranger is told at once."""
+    tenant = road.tenant("carol")
+    share = tenant.share(VM)
+    tenant.api.allow(share.id, "10.0.0.64/26", "ro")
+    server, sources = address_of(tenant.api, share), road.sources(share)
+    assert road.at_filer(share) == {sources["rw"]: "rw", sources["ro"]: "ro"}
+    with (
+        road.client(tenant, VM) as writer,
+        road.client(tenant, THIRD) as reader,
+        road.client(tenant, OTHER) as stranger,
+    ):
+        assert level(writer, server, share) == "rw"
+        assert level(reader, server, share) == "ro"
+        with pytest.raises(ConnectionRefusedError):  # X-3: not a hang
+            level(stranger, server, share)
+        rule = tenant.api.allow(share.id, THIRD, "rw")
+        assert level(reader, server, share) == "rw"
+        tenant.api.deny(share.id, rule["id"])
+        assert level(reader, server, share) == "ro"
+
+
+@pytest.mark.parametrize("version", ["4.1", "4.2"])
+def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) -> None:
+    client = two[0].mount("/mnt/versions", version=version)
+    assert f"vers={version}" in two[0].guest.sh("grep /mnt/versions /proc/mounts").output
+    assert client.write("/mnt/versions/v", version).rc == 0
+    client.umount("/mnt/versions")
+
+
+def test_read_only_stays_read_only(road: GatewayRoad, two: tuple[Rented, Rented]) -> None:
+    alice = two[0]
+    share = alice.tenant.share(VM, level="ro")
+    server = address_of(alice.tenant.api, share)
+    assert road.at_filer(share) == {road.sources(share)["ro"]: "ro"}
+    client = mount(alice.guest, server, share, "/mnt/ro")
+    refused = client.write("/mnt/ro/file", "x")
+    assert refused.rc != 0
+    assert "Read-only" in refused.output
+    client.umount("/mnt/ro")
+
+
+def test_a_denied_client_is_cut_off_with_its_file_open(
+    road: GatewayRoad, two: tuple[Rented, Rented]
+) -> None:
+    """G-I2, X-3: at the gateway at once, and at the filer; admitted again it goes on."""
+    alice = two[0]
+    share = alice.tenant.share()
+    rule = alice.tenant.api.allow(share.id, VM)
+    server = address_of(alice.tenant.api, share)
+    client = mount(alice.guest, server, share, "/mnt/cut", options="soft,timeo=10,retrans=1,noac")
+    assert client.write("/mnt/cut/file", "before").rc == 0
+    alice.tenant.api.deny(share.id, rule["id"])
+    assert road.at_filer(share) == {}
+    assert client.write("/mnt/cut/file", "after", timeout=60).rc != 0
+    alice.tenant.api.allow(share.id, VM)
+    wait_until(lambda: client.read("/mnt/cut/file").output == "before", "it reads again")
+    alice.guest.sh("umount -l /mnt/cut")
+
+
+def test_the_filer_restarts_under_load(road: GatewayRoad, two: tuple[Rented, Rented]) -> None:
+    """The file stays open in the guest, and nothing is lost."""
+    bob = two[1]
+    bob.mount("/mnt/load")
+    writer = Writer(bob.guest, "/mnt/load")
+    road.filer.kill()
+    road.filer.start()
+    writer.wait_lines(3)
+    writer.finish()
+    bob.guest.sh("umount /mnt/load")
+
+
+def test_a_forged_handle_does_not_leave_the_tenants_own_shares(
+    road: GatewayRoad, two: tuple[Rented, Rented]
+) -> None:
+    """X-1 as far as one filesystem on the filer allows: the filer is told by the address from which
+    a request comes which exports it may name, so another tenant's export id is refused."""
+    alice, bob = two
+    with road.client(bob.tenant, OTHER) as neighbour:
+        bob.tenant.api.allow(bob.share.id, OTHER)
+        with nfs4.Client(bob.server, netns=neighbour.netns) as session:
+            with pytest.raises(nfs4.NfsError) as refused:
+                session.lookup(alice.share.pseudo)
+            assert refused.value.status_name in ("NOENT", "ACCESS")
+
+
+def test_gateways_are_visible(road: GatewayRoad, two: tuple[Rented, Rented]) -> None:
+    """G-M2, G-S2: kind, variant; and whether sizes are enforced is said before a share is made."""
+    details = road.server(two[0].tenant)["backend_details"]
+    assert (details["kind"], details["variant"]) == ("gateway", "l4")
+    (pool,) = road.admin.get("/scheduler-stats/pools/detail")["pools"]
+    told = pool["capabilities"]
+    assert (told["gateway"], told["size_enforced"], told["isolation"]) == ("l4", False, "network")
+
+
+def test_nothing_is_left_on_either_side(road: GatewayRoad) -> None:
+    """G-I5: neither address nor export."""
+    before = road.leased(), road.filer.exports()
+    tenant = road.tenant("dave")
+    share = tenant.share(VM)
+    assert road.leased() == before[0] + 3
+    tenant.api.delete_share(share.id)
+    assert (road.leased(), road.filer.exports()) == before
+    assert share.instance not in {p.name for p in road.filer.tree.rglob("*")}
+
+
+def ipv4_ends(frame: bytes) -> tuple[str, ...]:
+    """Source and destination of an untagged IPv4 frame; () of others."""
+    if frame[12:14] != b"\x08\x00":
+        return ()
+    return tuple(str(ipaddress.ip_address(frame[i : i + 4])) for i in (26, 30))
+
+
+def is_nfs(frame: bytes) -> bool:
+    """It is TCP from or to the NFS port."""
+    start = 14 + (frame[14] & 15) * 4
+    return frame[23] == 6 and 2049 in struct.unpack_from("!HH", frame, start)
