@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from roadstead import config_checks as checks
 from roadstead.model.errors import BadRequest, ConfigError
 from roadstead.model.network_pools import (
     NetworkPool,
@@ -325,9 +326,11 @@ def _complete(config: Config, *, bare: bool = False) -> Config:
     if unknown:
         raise ConfigError(f"quota.{min(unknown)}: no such quota")
     for project, own in config.projects.items():
-        _check_networks(f"projects.{project}.permitted_cidrs", own.permitted_cidrs)
-    _check_api(config.api)
-    check_pools(network_pools(config))
+        checks.check_networks(f"projects.{project}.permitted_cidrs", own.permitted_cidrs)
+    checks.check_api(config.api)
+    pools = network_pools(config)
+    check_pools(pools)
+    checks.check_storage_apart(config.backends, pools)
     replace = msgspec.structs.replace
     backends = config.backends if bare else config.backends or {"local": BackendConfig()}
     return replace(
@@ -357,7 +360,7 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
     if backend.pool == "image":
         pool.setdefault("directory", f"{state}/pools/{name}")
     if "gateway" in backend.roads:
-        check_gateway(name, backend)
+        checks.check_gateway(name, backend)
     if backend.export in ("ganesha", "samba", "ganesha+samba", "gateway", "gateway-proxy"):
         export.setdefault("state_directory", f"{state}/exports/{name}")
     if backend.export in ("ganesha", "ganesha+samba", "gateway-proxy"):
@@ -368,31 +371,6 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         pool_options=pool,
         export_options=export,
     )
-
-
-def check_gateway(name: str, backend: BackendConfig) -> None:
-    """ConfigError when the backend's gateways could not be."""
-    key = f"backends.{name}"
-    if backend.roads != ("gateway",):
-        raise ConfigError(f"{key}.roads: a filer behind gateways has no other road")
-    filer, storage = backend.filer, backend.storage
-    for field in ("addresses", "tree", "path"):
-        if not getattr(filer, field):
-            raise ConfigError(f"{key}.filer.{field}: needed for road gateway")
-    if not storage.subnets:
-        raise ConfigError(f"{key}.storage.subnets: needed for road gateway")
-    try:
-        networks = [ipaddress.ip_network(parse_addressing(t).cidr) for t in storage.subnets]
-        addresses = [ipaddress.ip_address(a) for a in filer.addresses]
-    except (BadRequest, ValueError) as error:
-        raise ConfigError(f"{key}: {error}") from error
-    for address in addresses:
-        if not any(address in network for network in networks):
-            raise ConfigError(f"{key}.filer.addresses: {address} is in none of storage.subnets")
-    if (storage.type == "vxlan") == bool(storage.physical_network):
-        raise ConfigError(f"{key}.storage.physical_network: for flat and vlan, and only for them")
-    if (storage.type == "flat") == bool(storage.id):
-        raise ConfigError(f"{key}.storage.id: for vlan and vxlan, and only for them")
 
 
 def network_pools(config: Config) -> dict[str, NetworkPool]:
@@ -418,24 +396,3 @@ def network_pools(config: Config) -> dict[str, NetworkPool]:
             subnets=subnets,
         )
     return found
-
-
-def _check_networks(key: str, networks: tuple[str, ...]) -> None:
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise ConfigError(f"{key}: {error}") from error
-
-
-def _check_api(api: ApiConfig) -> None:
-    try:
-        loopback = api.bind == "localhost" or ipaddress.ip_address(api.bind).is_loopback
-    except ValueError as error:
-        raise ConfigError(f"api.bind: {error}") from error
-    if api.auth == "none" and not loopback:
-        raise ConfigError(f'api.auth: "none" listens on loopback only, api.bind is {api.bind}')
-    if api.auth == "keystone":
-        for key in ("auth_url", "username", "password"):
-            if not getattr(api.keystone, key):
-                raise ConfigError(f'api.keystone.{key}: needed when api.auth is "keystone"')

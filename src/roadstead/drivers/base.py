@@ -125,6 +125,6 @@ class ExportServer(Protocol):
 class Gateway(Protocol):
     """What an export server offers besides when it passes on somebody else's filer."""
 
-    def state(self, place: w.Place) -> GatewayState:
+    def report(self, place: w.Place) -> GatewayState:
         """How the place's gateway is now: whether the filer answers it, who passes, how much."""
         ...

@@ -50,7 +50,7 @@ def _state(backend: Backend, place: Place) -> GatewayState:
     if not isinstance(backend.export, Gateway):
         return GatewayState(health=BROKEN, detail="its driver tells nothing")
     try:
-        return backend.export.state(place)
+        return backend.export.report(place)
     except RoadsteadError as error:
         log.warning("gateway not seen", gateway=place.id, error=str(error))
         return GatewayState(health=BROKEN, detail=str(error))

@@ -27,7 +27,7 @@ STATE = GatewayState(
 def nw(database_url, monkeypatch):
     made = make_network_world(database_url, gateway=True)
     # A memory export has no clients to count.
-    monkeypatch.setattr(made.world.export, "state", lambda _place: STATE, raising=False)
+    monkeypatch.setattr(made.world.export, "report", lambda _place: STATE, raising=False)
     assert isinstance(made.world.export, Gateway)
     yield made
     made.world.close()

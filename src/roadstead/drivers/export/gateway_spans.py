@@ -3,6 +3,7 @@ specific rule gives it."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from roadstead.drivers.export.rules import Network
@@ -12,7 +13,13 @@ _BITS = {4: 32, 6: 128}
 
 def disjoint(clients: Mapping[str, str], version: int) -> dict[str, list[Network]]:
     """The clients of that IP version, {level: networks that have nothing in common}, in order."""
-    networks = [(ipaddress.ip_network(text), level) for text, level in clients.items()]
+    return _disjoint(tuple(clients.items()), version)
+
+
+# Whenever one share's rules change all shares' are asked for.
+@lru_cache(maxsize=4096)
+def _disjoint(clients: tuple[tuple[str, str], ...], version: int) -> dict[str, list[Network]]:
+    networks = [(ipaddress.ip_network(text), level) for text, level in clients]
     mine = [(n, level) for n, level in networks if n.version == version]
     mine.sort(key=lambda pair: (int(pair[0].network_address), pair[0].prefixlen))
     spans = [(int(n.network_address), int(n.broadcast_address), level) for n, level in mine]

@@ -1,0 +1,71 @@
+"""What a configuration may not say: each check names the key that is wrong."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from roadstead.model.errors import BadRequest, ConfigError
+from roadstead.model.network_pools import NetworkPool, parse_addressing
+
+if TYPE_CHECKING:
+    from roadstead.config import ApiConfig, BackendConfig
+
+
+def check_gateway(name: str, backend: BackendConfig) -> None:
+    """ConfigError when the backend's gateways could not be."""
+    key = f"backends.{name}"
+    if backend.roads != ("gateway",):
+        raise ConfigError(f"{key}.roads: a filer behind gateways has no other road")
+    filer, storage = backend.filer, backend.storage
+    for field in ("addresses", "tree", "path"):
+        if not getattr(filer, field):
+            raise ConfigError(f"{key}.filer.{field}: needed for road gateway")
+    if not storage.subnets:
+        raise ConfigError(f"{key}.storage.subnets: needed for road gateway")
+    try:
+        networks = [ipaddress.ip_network(parse_addressing(t).cidr) for t in storage.subnets]
+        addresses = [ipaddress.ip_address(a) for a in filer.addresses]
+    except (BadRequest, ValueError) as error:
+        raise ConfigError(f"{key}: {error}") from error
+    for address in addresses:
+        if not any(address in network for network in networks):
+            raise ConfigError(f"{key}.filer.addresses: {address} is in none of storage.subnets")
+    if (storage.type == "vxlan") == bool(storage.physical_network):
+        raise ConfigError(f"{key}.storage.physical_network: for flat and vlan, and only for them")
+    if (storage.type == "flat") == bool(storage.id):
+        raise ConfigError(f"{key}.storage.id: for vlan and vxlan, and only for them")
+
+
+def check_storage_apart(
+    backends: Mapping[str, BackendConfig], pools: Mapping[str, NetworkPool]
+) -> None:
+    """ConfigError when a tenant's share network could be on a storage network."""
+    for name, backend in backends.items():
+        storage = backend.storage
+        for pool in pools.values() if "gateway" in backend.roads else ():
+            same = (pool.kind, pool.physical_network) == (storage.type, storage.physical_network)
+            if same and (pool.first or 0) <= storage.id <= (pool.last or 0):
+                raise ConfigError(f"networks.{pool.name}: backends.{name}.storage is among them")
+
+
+def check_networks(key: str, networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"{key}: {error}") from error
+
+
+def check_api(api: ApiConfig) -> None:
+    try:
+        loopback = api.bind == "localhost" or ipaddress.ip_address(api.bind).is_loopback
+    except ValueError as error:
+        raise ConfigError(f"api.bind: {error}") from error
+    if api.auth == "none" and not loopback:
+        raise ConfigError(f'api.auth: "none" listens on loopback only, api.bind is {api.bind}')
+    if api.auth == "keystone":
+        for key in ("auth_url", "username", "password"):
+            if not getattr(api.keystone, key):
+                raise ConfigError(f'api.keystone.{key}: needed when api.auth is "keystone"')
