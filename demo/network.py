@@ -23,6 +23,7 @@ from tests.roads.direct import password_of
 from tests.roads.network import NetworkRoad, Tenant, address_of, seen, wire_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     from tests.live.api import Api
@@ -58,26 +59,29 @@ class Renter:
         self.tenant: Tenant
         self.share: Shared
         self.server = ""
+        self.options = ""  # of its mounts
         self.vm: NfsClient
 
     def mount(self) -> str:
         """Nothing, or why its share could not be mounted."""
-        mounted = self.vm.mount(self.server, self.share.pseudo)
+        mounted = self.vm.mount(self.server, self.share.pseudo, options=self.options)
         return "" if mounted.ok else f"mount: {mounted.output}"
 
 
 class Show:
     """Both tenants on two hosts: one with the share servers, one with the VMs."""
 
+    stage: Callable[[Path], NetworkRoad] = NetworkRoad
+    setting = "two hosts with an underlay, roadstead up on the first"
+
     def __init__(self, act: Act, stack: ExitStack) -> None:
         self.act = act
         self.stack = stack
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-")))
-        self.road = NetworkRoad(directory)
+        self.road = type(self).stage(directory)
         self.service_state = ""
         stack.callback(self._nothing_left)
-        two = "two hosts with an underlay, roadstead up on the first"
-        enter_together(act, stack, {two: self.road})
+        enter_together(act, stack, {self.setting: self.road})
         self.service_state = self.road.service.state.name
         self.renters = [Renter(name, self._user(name)) for name in (FIRST, SECOND)]
 

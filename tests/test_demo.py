@@ -225,7 +225,7 @@ def test_what_was_entered_is_left_when_another_fails(run, shown):
 
 
 def test_the_roads_are_shown_and_say_what_they_need():
-    assert [road.name for road in ROADS] == ["direct", "hypervisor", "network"]
+    assert [road.name for road in ROADS] == ["direct", "hypervisor", "network", "gateway"]
     assert "libvirtd" in hypervisor.ROAD.programs
     assert len({road.name for road in ROADS}) == len(ROADS)
     assert {"ganesha.nfsd", "qemu-system-x86_64"} <= set(direct.ROAD.programs)

@@ -71,7 +71,7 @@ def make_backends(config: Config) -> dict[str, Backend]:
             max_over_subscription_ratio=section.max_over_subscription_ratio,
             server_limits={
                 "max_share_servers": section.max_share_servers,
-                "max_shares_per_share_server": section.max_shares_per_share_server,
+                "max_shares_per_share_server": _shares_per_server(section, export),
                 "max_share_server_size": section.max_share_server_size,
             },
             storage=_storage(section),
@@ -96,6 +96,11 @@ def _make_drivers(name: str, section: BackendConfig) -> tuple[Pool, ExportServer
         ),
         registry.make_export(section.export, control=control, **behind, **section.export_options),
     )
+
+
+def _shares_per_server(section: BackendConfig, export: ExportServer) -> int:
+    """Only with one share each are a proxy gateway's shares apart (X-1)."""
+    return 1 if export.info.gateway == "proxy" else section.max_shares_per_share_server
 
 
 def _storage(section: BackendConfig) -> tuple[Subnet, ...]:

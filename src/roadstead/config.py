@@ -124,7 +124,12 @@ class BackendConfig(Section, frozen=True):
         int, _doc("Share servers of the backend; -1 = any number (road network)", ge=-1)
     ] = -1
     max_shares_per_share_server: Annotated[
-        int, _doc("Shares on one share server; then another is made; -1 = any number", ge=-1)
+        int,
+        _doc(
+            "Shares on one share server; then another is made; -1 = any number "
+            "(always 1 with export gateway-proxy)",
+            ge=-1,
+        ),
     ] = -1
     max_share_server_size: Annotated[
         int, _doc("Gigabytes of all shares on one share server; -1 = any number", ge=-1)

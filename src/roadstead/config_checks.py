@@ -36,6 +36,8 @@ def check_gateway(name: str, backend: BackendConfig) -> None:
         raise ConfigError(f"{key}.storage.physical_network: for flat and vlan, and only for them")
     if (storage.type == "flat") == bool(storage.id):
         raise ConfigError(f"{key}.storage.id: for vlan and vxlan, and only for them")
+    if backend.export == "gateway-proxy" and backend.max_shares_per_share_server not in (-1, 1):
+        raise ConfigError(f"{key}.max_shares_per_share_server: always 1 with export gateway-proxy")
 
 
 def check_storage_apart(

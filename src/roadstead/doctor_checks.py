@@ -45,9 +45,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 def all_checks(config: Config) -> list[Check]:
     """Every check of every road, in the order to read them."""
     from roadstead.doctor_compute import hypervisor  # which are made of what is here
+    from roadstead.doctor_gateway import gateway
     from roadstead.doctor_network import network
 
-    return [*direct(config), *hypervisor(config), *network(config), *gateway()]
+    return [*direct(config), *hypervisor(config), *network(config), *gateway(config)]
 
 
 def direct(config: Config) -> Iterator[Check]:
@@ -70,27 +71,6 @@ def direct(config: Config) -> Iterator[Check]:
             port = int(backend.export_options.get("port", 2049))
             yield port_free(road, f"port {port} ({name})", port, Path(config.run_directory))
     yield python_packages(road, ("dbos", "granian", "falcon", "sqlalchemy", "bcrypt", "jeepney"))
-
-
-def gateway() -> Iterator[Check]:
-    """What a gateway between a tenant segment and a storage network needs."""
-    road = "gateway"
-    yield from _segments(road)
-    yield tool(road, "nft", ["--version"], "apt install nftables")
-    rules = "add table inet t\nadd chain inet t c { type nat hook prerouting priority 0; }\n"
-    yield in_new_netns(road, "nft nat", ["nft", "-f", "-"], rules, "modprobe nft_chain_nat")
-    yield tool(road, "conntrack", ["--version"], "apt install conntrack", need=False)
-
-
-def _segments(road: str) -> Iterator[Check]:
-    yield tool(road, "ip", ["-V"], "apt install iproute2")
-    ip = ["ip", "-batch", "-"]
-    bridge = "link add b0 type bridge\n"
-    yield in_new_netns(road, "bridge", ip, bridge, "modprobe bridge")
-    vlan = bridge + "link add link b0 name v0 type vlan id 5\n"
-    yield in_new_netns(road, "802.1q", ip, vlan, "modprobe 8021q")
-    vxlan = "link add x0 type vxlan id 5 dstport 4789\n"
-    yield in_new_netns(road, "vxlan", ip, vxlan, "modprobe vxlan")
 
 
 def _api_user(road: str, config: Config) -> Check:

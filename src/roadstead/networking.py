@@ -3,18 +3,24 @@
 import datetime
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from roadstead.config import Config
 from roadstead.drivers import registry
 from roadstead.drivers.base_network import Network
+from roadstead.drivers.network.keepalived import Keepalived
 from roadstead.model.ids import place_netns
 from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
 from roadstead.model.world import Place
+from roadstead.ops.gateway_report import put_report
 from roadstead.ops.network_sweep import NetworkSweep
+from roadstead.ops.pairs import ActiveSweep
 from roadstead.ops.recipe import Open
 from roadstead.ops.share_servers import opener
+from roadstead.ops.standby import StandbySweep
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
+from roadstead.standbys import make_standbys
 from roadstead.store.db import Database
 
 
@@ -28,6 +34,11 @@ def make_network(config: Config) -> Network | None:
         # Two agents of one machine must not sweep each other's segments.
         options.setdefault("owner", _owner(config))
     return registry.make_network(section.driver, **options)
+
+
+def make_failover(config: Config) -> Keepalived:
+    """Who elects between a gateway and its standby; nothing runs before there is a pair."""
+    return Keepalived(Path(config.run_directory) / "pairs")
 
 
 def _owner(config: Config) -> str:
@@ -47,11 +58,14 @@ class NetworkAgent:
         backends: Mapping[str, Backend],
         adopt: Callable[[str], None],
     ) -> None:
-        networked = Networked(network)
+        networked = Networked(network, make_failover(config))
+        networked.standbys = tuple(make_standbys(config))
         for backend in backends.values():
             backend.networked = networked
         self.opener: Open = opener(db, backends, networked)
-        self._network = network
+        self._db, self._host, self._network = db, config.host, network
+        self._networked, self._backends = networked, backends
+        self._standby = StandbySweep(db, config.host, networked)
         self._sweep = NetworkSweep(
             db,
             config.host,
@@ -60,6 +74,7 @@ class NetworkAgent:
             adopt,
             unused=datetime.timedelta(minutes=config.network.unused_minutes),
         )
+        self._active = ActiveSweep(db, config.host, backends, networked, self.places)
 
     def capabilities(self) -> NetworkInfo:
         return self._network.capabilities()
@@ -70,6 +85,41 @@ class NetworkAgent:
 
     def places(self, backend: Backend) -> Mapping[str, Place]:
         return self._sweep.places(backend)
+
+
+    # --- gateways of which there are two ----------------------------------------------------------
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there is anything to look at every few seconds; also what is configured no more
+        and has to go."""
+        failover = self._networked.failover
+        return (
+            bool(self._networked.standbys)
+            or any(backend.standby for backend in self._backends.values())
+            or (failover is not None and any(failover.inventory()))
+        )
+
+    def look_at_pairs(self) -> None:
+        """This host's part in the pairs is as the database says."""
+        self._active.run()
+        self._standby.run()
+
+    def role(self, backend: Backend, place: Place) -> str:
+        """active | standby: who has the addresses now."""
+        failover = self._networked.failover
+        if not backend.standby or failover is None or failover.holds(place):
+            return "active"
+        return "standby"
+
+    def report_standbys(self) -> None:
+        """The standby gateways' rows say how they are now."""
+        failover = self._networked.failover
+        for standby in self._networked.standbys:
+            for server_id, place in self._standby.places(standby).items():
+                holds = failover is not None and failover.holds(place)
+                role = "active" if holds else "standby"
+                put_report(self._db, self._host, server_id, role, standby.export, place)
 
 
 def make_network_agent(

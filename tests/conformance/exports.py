@@ -47,6 +47,7 @@ class ExportBench:
     # The level at which this address really gets at the export; None when it does not.
     level_of: Callable[[str, w.ExportSpec], str | None]
     proto: str = "NFS"
+    each: int = 20  # exports that each of several threads makes
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     # The last key that a rule for this target was answered with.
     keys: dict[str, str] = field(default_factory=dict)
@@ -208,7 +209,7 @@ class ExportConformance:
     # D-I7
     def test_parallel_threads_export_and_admit(self, bench: ExportBench) -> None:
         # An SMB server's user is made by a program of its own: dear.
-        each = 5 if bench.by_user else 20
+        each = 5 if bench.by_user else bench.each
         batches = [[bench.spec() for _ in range(each)] for _ in range(8)]
 
         def work(batch: list[w.ExportSpec]) -> None:

@@ -1,6 +1,6 @@
 """A real gateway between two networks: clients of a tenant on one, a filer on the other.
 
-    client (10.9.0.11 …, router of 192.0.2.7) ─ segment ─ gateway ─ storage network ─ filer
+client (10.9.0.11 …, router of 192.0.2.7) ─ segment ─ gateway ─ storage network ─ filer
 """
 
 from __future__ import annotations
@@ -9,14 +9,22 @@ import contextlib
 import itertools
 import secrets
 import shutil
+import socket
+import struct
+import subprocess
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from roadstead.drivers.export.gateway import GatewayExport
+from roadstead.drivers.export.rules import plain_address
 from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
+from roadstead.drivers.network import conntrack
+from roadstead.drivers.network.netlink import within
 from roadstead.model import world as w
+from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id, pseudo_path
 from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
 from tests.conformance.ganesha_bench import CONTENT, refused
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from roadstead.drivers.base_filer import FilerControl
+    from roadstead.drivers.network.conntrack import Connection
 
 VIP, VIP6 = "10.9.0.1", "fd00:9::1"
 ROUTER, ROUTER6 = "10.9.0.254", "fd00:9::fe"
@@ -67,8 +76,6 @@ class Flows(dict[str, w.Flow]):
 class GatewayBench(ExportBench):
     """Shares lie where a filer's control finds them again."""
 
-    tree: str = ""
-
     def spec(self, **changes: object) -> w.ExportSpec:
         """A share with one file, on the filer."""
         instance_id = str(changes.get("instance_id") or new_id())
@@ -76,6 +83,50 @@ class GatewayBench(ExportBench):
         path.mkdir(parents=True)
         (path / "file").write_bytes(CONTENT)
         return super().spec(**{"instance_id": instance_id, "path": str(path)} | changes)
+
+
+class Held:
+    """A connection that a client holds, from a port of its own as the kernel's NFS client does."""
+
+    def __init__(self, lab: GatewayLab, spec: w.ExportSpec, address: str, port: int) -> None:
+        vips = spec.place.flows[spec.instance_id].addresses
+        server = next(a for a in vips if (":" in a) == (":" in address))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.socket = in_thread(lab.clients, lambda: socket.socket(family, socket.SOCK_STREAM))
+        self.socket.settimeout(10)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self.socket.bind((address, port))
+            self.socket.connect((server, 2049))
+        except OSError:
+            self.socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def call(self) -> None:
+        """The filer answered a call that does nothing."""
+        self.socket.sendall(struct.pack(">11I", 0x80000000 | 40, 7, 0, 2, 100003, 4, 0, 0, 0, 0, 0))
+        if len(self.socket.recv(28, socket.MSG_WAITALL)) != 28:
+            raise ConnectionResetError("no answer")
+
+
+class Failing:
+    """A filer's control that is out of reach while `down`."""
+
+    def __init__(self, control: FilerControl) -> None:
+        self._control = control
+        self.info = control.info
+        self.down = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.down:
+            raise Transient("the filer does not answer")
+        return getattr(self._control, name)
 
 
 class GatewayLab:
@@ -134,11 +185,15 @@ class GatewayLab:
         ip("link", "set", port, "master", "br0", "up", netns=hub)
         ip("link", "set", device, "up", netns=netns)
 
+    def control(self) -> GaneshaFiler:
+        """The filer's rules."""
+        return GaneshaFiler(**self.filer.control_options)
+
     def driver(self, control: FilerControl | None = None) -> GatewayExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         return GatewayExport(
             filer=[FILER, FILER6],
-            control=control or GaneshaFiler(**self.filer.control_options),
+            control=control or self.control(),
             state_directory=str(self.root / "state"),
         )
 
@@ -160,7 +215,8 @@ class GatewayLab:
         )
         driver = self.driver(control)
         driver.ensure_server(place)
-        bench = GatewayBench(driver, place, self.make_path, self.level_of)
+        # Every change loads the rules of all its shares.
+        bench = GatewayBench(driver, place, self.make_path, self.level_of, each=5)
         try:
             yield bench
         finally:
@@ -195,10 +251,30 @@ class GatewayLab:
                 client.close_file(file)
             return "ro" if denial else "rw"
 
+    def hold(self, spec: w.ExportSpec, port: int, address: str = NEAR) -> Held:
+        """A client's connection to the share, from that port."""
+        return Held(self, spec, address, port)
+
+    def seen_by_filer(self) -> set[tuple[str, int]]:
+        """Whom the filer believes to be connected with: address and port."""
+        argv = ["ip", "netns", "exec", self.filer_ns, "ss", "-Htn", "state", "established"]
+        lines = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        ends = (line.split()[-1].rpartition(":") for line in lines.splitlines())
+        return {(plain_address(host.strip("[]")), int(port)) for host, _, port in ends}
+
+    def wait_until_forgotten(self, seen: tuple[str, int]) -> None:
+        """The filer believes in that connection no more."""
+        limit = time.monotonic() + 5
+        while seen in self.seen_by_filer():
+            assert time.monotonic() < limit, "the filer was not told"
+            time.sleep(0.01)
+
+    def connections(self) -> list[Connection]:
+        """What the gateway keeps track of."""
+        return within(self.gateway, lambda _: conntrack.connections())
+
     def nft(self, *words: str) -> str:
         """What nft says in the gateway."""
-        import subprocess
-
         argv = ["nft", *words]
         return in_thread(
             self.gateway,
@@ -214,5 +290,3 @@ def add_address(netns: str, device: str, address: str) -> None:
 
 def _with_length(address: str) -> str:
     return f"{address}/{64 if ':' in address else 16}"
-
-

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from roadstead.drivers.base import Pool
+from roadstead.drivers.filer.fixed import FixedFiler
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.drivers.pool.filer import FilerPool
+from roadstead.drivers.pool.filer_fixed import FixedFilerPool
 from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient
@@ -80,3 +82,18 @@ class TestFilerPoolWithLimits(TestFilerPool):
     """Where it does."""
 
     limits_size = True
+
+
+class TestFixedFilerPool(PoolConformance):
+    small, size, large = 64 * MIB, 128 * MIB, 256 * MIB
+
+    @pytest.fixture
+    def pool(self, tmp_path: Path) -> Pool:
+        directories = [tmp_path / f"export-{number}" for number in range(16)]
+        for directory in directories:
+            directory.mkdir()
+        exports = [{"path": str(d), "name": f"/{d.name}", "size_gib": 1} for d in directories]
+        control = FixedFiler(exports=exports, state_directory=str(tmp_path / "state"))
+        pool = FixedFilerPool(name="test", control=control)
+        pool.ensure_pool()
+        return pool

@@ -18,6 +18,7 @@ from roadstead.config import Config
 from roadstead.drivers.pool import loop, mounts
 from roadstead.drivers.pool.image import ImagePool
 from roadstead.model.access import canonical_target
+from roadstead.model.errors import Transient
 from roadstead.model.ids import image_name, pseudo_path
 from roadstead.model.operations import LIVE
 from roadstead.model.states import ACCESS_PENDING, VERBS
@@ -178,7 +179,11 @@ class Census:
         files = os.listdir(directory) if directory.exists() else []
         wanted = [f"{k.export_id}.conf" for k in served.values()]
         yield from _differ("export file", files, wanted)
-        marks = list(backend.export.inventory(place))
+        try:
+            marks = list(backend.export.inventory(place))
+        except Transient as error:  # it is just being started again
+            yield f"exports of {place.id}: {error}"
+            return
         yield from _differ("export", [m.id for m in marks], served)
         for mark in marks:
             if mark.broken is not None:

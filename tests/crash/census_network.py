@@ -185,7 +185,7 @@ class NetworkCensus:
             if row["name"] not in names and wire not in wires:
                 yield f"number {wire} is nobody's"
 
-    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _rows(self, query: sa.Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
         with self._db.read() as tx:
             return [dict(row) for row in tx.execute(query).mappings()]
 

@@ -141,6 +141,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     obstacle: Obstacle = _none
     failures_before: int = 0  # operations that failed in `prepare`
     messages: bool = True  # what fails is told to the share's user
+    operations: int = 1  # how many the request leads to at once
 
     @property
     def needs_tenancy(self) -> bool:

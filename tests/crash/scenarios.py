@@ -186,8 +186,8 @@ SCENARIOS = (
 # It runs on the host to which a VM is about to migrate, and a stage has one host: it is killed in
 # memory (tests/unit/ops/test_migration.py).
 _TWO_HOSTS = frozenset(("attachment.prepare",))
-# They only refuse: killed in memory (tests/unit/ops/test_share_servers_killed.py).
-IN_MEMORY_ONLY = ("share_server.manage", "share_server.unmanage")
+# They only refuse, and touch nothing but the server's row (tests/unit/ops/test_share_servers.py).
+_REFUSALS = frozenset(("share_server.manage", "share_server.unmanage"))
 # What these steps meet passes, and the recipe waits for it as long as it takes: no way back.
 _ONLY_WAIT = frozenset(("attachment.detach", step) for step in ("unbind", "unmount", "revoke"))
 
@@ -202,6 +202,6 @@ def uncovered() -> list[str]:
         for phase in (*FORWARD, *UNDO)
         if (verb, step.name, phase) not in reached
         and verb not in _TWO_HOSTS
-        and verb not in IN_MEMORY_ONLY
+        and verb not in _REFUSALS
         and not (phase in UNDO and (verb, step.name) in _ONLY_WAIT)
     ]

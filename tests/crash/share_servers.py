@@ -120,7 +120,7 @@ def _stranger_on_the_segment(stage: Stage, subject: Subject) -> Generator[None]:
     (subnet,) = shown["share_network_subnets"]
     wire = f"{subnet['network_type']}-{subnet['segmentation_id']}"
     bridge = Marks(netns).bridge(wire)
-    ip(*f"link add stranger type veth peer name stranger2 master {bridge}".split(), netns=netns)
+    ip(*f"link add stranger master {bridge} type veth peer name other".split(), netns=netns)
     try:
         yield
     finally:
@@ -130,6 +130,7 @@ def _stranger_on_the_segment(stage: Stage, subject: Subject) -> Generator[None]:
 SCENARIOS = (
     Scenario(
         verb="share_server.create", prepare=_network, act=_create, end=ServerEnd(server="active"),
+        operations=2,  # the share's, too
     ),
     Scenario(
         verb="share_server.create", prepare=_network, act=_create,

@@ -1,6 +1,5 @@
 """The tenants of a crash stage whose shares are on share servers: two hosts with an underlay."""
 
-import contextlib
 import time
 from collections.abc import Callable
 from types import TracebackType

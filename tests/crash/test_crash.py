@@ -12,17 +12,15 @@ import pytest
 from roadstead.ops.recipes import RECIPES
 from tests.crash import whole
 from tests.crash.play import check, play, points
-from tests.crash.scenarios import IN_MEMORY_ONLY, uncovered
+from tests.crash.scenarios import uncovered
 from tests.crash.stage import Stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 # A service for each group, so that workers share the load.
 SHARES = pytest.mark.xdist_group("crash-shares")
 RULES = pytest.mark.xdist_group("crash-rules")
-# Those of attachments need a compute host: test_crash_attach.py.
-_VERBS = [
-    verb for verb in RECIPES if not verb.startswith("attachment.") and verb not in IN_MEMORY_ONLY
-]
+# The others need a stage of their own: test_crash_attach.py, test_crash_share_server.py.
+_VERBS = [verb for verb in RECIPES if verb.startswith(("share.", "access."))]
 POSTGRESQL = [pytest.mark.xdist_group("crash-postgresql"), pytest.mark.pg]
 
 

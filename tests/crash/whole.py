@@ -49,8 +49,9 @@ def submitted(stage: Stage) -> Result:
         for scenario, subject in subjects:
             scenario.act(stage, subject)
         waiting = len(stage.census.live_operations())
-        if waiting != len(subjects):
-            yield f"{waiting} operations wait, not {len(subjects)}"
+        wanted = sum(scenario.operations for scenario, _ in subjects)
+        if waiting != wanted:
+            yield f"{waiting} operations wait, not {wanted}"
         stage.kill_all()
         note["killed"] = 2
         stage.service.start()

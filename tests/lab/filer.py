@@ -212,14 +212,26 @@ class LegacyFiler:
     def export(self, number: int, name: str, *clients: str, path: str = "") -> None:
         """The administrator exports the tree, or another directory, by this name; until the next
         restart."""
-        admitted = f"CLIENT {{ Clients = {', '.join(clients)}; Access_Type = RW; }}"
         file = self.root / f"export-{number}.conf"
-        file.write_text(
-            f'EXPORT {{ Export_Id = {number}; Path = "{path or self.tree}"; Pseudo = "{name}"; '
-            f"Squash = No_Root_Squash; FSAL {{ Name = VFS; }} {admitted if clients else ''} }}"
-        )
+        file.write_text(_block(number, path or str(self.tree), name, clients))
         with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
             bus.add_export(file, number)
+
+    def unexport(self, name: str) -> None:
+        """By hand: what clients mount by this name is not served; until the next restart."""
+        with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
+            (number,) = (n for n, path in bus.show_exports().items() if path == name)
+            bus.remove_export(number)
+
+    def readmit(self, name: str, *clients: str) -> None:
+        """By hand: what clients mount by this name admits exactly these; until the next restart."""
+        from roadstead.drivers.export.ganesha_live import live_exports
+
+        with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
+            (found,) = (e for e in live_exports(bus).values() if e.pseudo == name)
+            file = self.root / "by-hand.conf"
+            file.write_text(_block(found.export_id, found.path, name, clients))
+            bus.update_export(file, found.export_id)
 
     def exports(self) -> dict[int, str]:
         """{number: path clients mount} of all that it really serves."""
@@ -275,6 +287,14 @@ class LegacyFiler:
                 yield
             finally:
                 stop(daemon)
+
+
+def _block(number: int, path: str, name: str, clients: Sequence[str]) -> str:
+    admitted = f"CLIENT {{ Clients = {', '.join(clients)}; Access_Type = RW; }}"
+    return (
+        f'EXPORT {{ Export_Id = {number}; Path = "{path}"; Pseudo = "{name}"; '
+        f"Squash = No_Root_Squash; FSAL {{ Name = VFS; }} {admitted if clients else ''} }}"
+    )
 
 
 def _run(*argv: str) -> None:

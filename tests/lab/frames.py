@@ -63,6 +63,13 @@ class Capture:
                 self.frames.append(_with_tag(data, more))
 
 
+def ipv4_ends(frame: bytes) -> tuple[str, ...]:
+    """Source and destination of an untagged IPv4 frame; () of others."""
+    if frame[12:14] != b"\x08\x00":
+        return ()
+    return tuple(str(ipaddress.ip_address(frame[i : i + 4])) for i in (26, 30))
+
+
 def _packet_socket(device: str) -> socket.socket:
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     made.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)

@@ -4,6 +4,7 @@ road's tests share."""
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import signal
@@ -85,7 +86,9 @@ class NetworkRoad:
             stack.enter_context(self.lab)
             self.driver = self.lab.driver(STORAGE)
             self.far = self.lab.driver(COMPUTE)
-            self.service = _Service(pool=self.pool, settings=_merged(self._config(), self._settings))
+            self.service = _Service(
+                pool=self.pool, settings=_merged(self._config(), self._settings)
+            )
             path = [os.environ.get("PYTHONPATH"), str(_ROOT)]
             self.service.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
             self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self.service.state / "kill-at")
@@ -218,7 +221,8 @@ class NetworkRoad:
         hold_back(host, tap, mac, f"{address}/{length}")
         ip(*f"link set {tap} mtu {mtu} master {bridge} up".split(), netns=host.netns)
         netlink.within(host.netns, lambda links: links.wait_until_forwarding(tap))
-        return Nic(netns=host.netns, tap=tap, mac=mac, ip=f"{address}/{length}", mtu=mtu)
+        field = "ip6" if ":" in address else "ip"
+        return Nic(netns=host.netns, tap=tap, mac=mac, mtu=mtu, **{field: f"{address}/{length}"})
 
     @contextlib.contextmanager
     def client(self, tenant: Tenant, *addresses: str, on: int = COMPUTE) -> Iterator[Client]:
@@ -256,7 +260,7 @@ def _make_type(admin: Api) -> None:
 
 
 def _first(cidr: str) -> str:
-    return cidr.partition("/")[0].rpartition(".")[0] + ".1"
+    return str(next(ipaddress.ip_network(cidr).hosts()))
 
 
 def _mtu(wire: SegmentSpec) -> int:
@@ -279,7 +283,7 @@ def seen(api: Api, share_id: str) -> Shared:
 
 def address_of(api: Api, share: Shared) -> str:
     """The share server's first address, from the export location."""
-    return api.paths(share.id)[0].rpartition(":")[0]
+    return api.paths(share.id)[0].rpartition(":")[0].strip("[]")
 
 
 def level(client: Client, server: str, share: Shared) -> str:

@@ -3,7 +3,6 @@ with the same addresses, and nothing passes but what a rule admits."""
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import nfs4
-from tests.lab.frames import Capture
+from tests.lab.frames import Capture, ipv4_ends
 from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
@@ -218,13 +217,6 @@ def test_nothing_is_left_on_either_side(road: GatewayRoad) -> None:
     tenant.api.delete_share(share.id)
     assert (road.leased(), road.filer.exports()) == before
     assert share.instance not in {p.name for p in road.filer.tree.rglob("*")}
-
-
-def ipv4_ends(frame: bytes) -> tuple[str, ...]:
-    """Source and destination of an untagged IPv4 frame; () of others."""
-    if frame[12:14] != b"\x08\x00":
-        return ()
-    return tuple(str(ipaddress.ip_address(frame[i : i + 4])) for i in (26, 30))
 
 
 def is_nfs(frame: bytes) -> bool:

@@ -142,7 +142,7 @@ def _foreign_namespace(_road: NetworkRoad, _tenant: Tenant, server: str) -> Call
 def _foreign_port(road: NetworkRoad, _tenant: Tenant, server: str) -> Callable[[], Any]:
     with contextlib.closing(road.database()) as db:
         query = "SELECT id FROM address_leases WHERE share_server_id = ?"
-        ((port,),) = db.execute(query, (server,))
+        port, *_ = db.execute(query, (server,)).fetchone()
     return _foreign_link(road, Marks(road.host.netns).port(port))
 
 

@@ -69,6 +69,11 @@ def interface_name(kind: str, resource_id: str) -> str:
     return f"rs{kind[:3]}{digest}"
 
 
+def standby_place(server_id: str) -> str:
+    """The place, on another host, of the gateway that stands by for this share server's."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"standby/{server_id}"))
+
+
 def place_netns(place_id: str) -> str:
     """Name, below /run/netns, of a share server's network namespace."""
     return f"roadstead-{place_id}"

@@ -1,13 +1,18 @@
 """Addresses that stand for one share at its gateway: given before it is served there, and taken
 back, off the wire first, when nobody can reach it any more (X-4)."""
 
-from roadstead.model.errors import Transient
+from contextlib import suppress
+
+from roadstead.model.errors import NotFound, Transient
+from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import Subnet
 from roadstead.model.shares import ShareInstance
 from roadstead.model.world import Place
 from roadstead.roads import network as road
+from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
+from roadstead.roads.pair import Side
 from roadstead.store import allocations, flows, subnets
 from roadstead.store.db import Database, Tx
 
@@ -20,28 +25,54 @@ def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> N
             tenant = tenant_subnets(tx, server_id)
             flows.ensure(tx, server_id, instance.id, tenant, backend.storage)
         ensure_ports(db, backend, networked, server_id)
+    pair.wait_until_elected(networked, side_of(db, backend, server_id))
 
 
 def ensure_not_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
-    """The share's addresses are on no interface. They are free when its rows say so."""
+    """The share's addresses are on no interface, and free."""
     server_id, networked = _gateway(backend, instance)
     with networked.server_lock(server_id):
         with db.write() as tx:
             flows.retire(tx, instance.id)
-        ensure_ports(db, backend, networked, server_id)
+        _ensure_left_ports(db, backend, networked, server_id)
+        with db.write() as tx:
+            flows.release(tx, instance.id)
 
 
 def ensure_ports(db: Database, backend: Backend, networked: Networked, server_id: str) -> Place:
     """The gateway's ports have the addresses that are in use, and no others; returns where it is.
     The caller holds the server's lock."""
+    found = side_of(db, backend, server_id)
+    pair.ensure_ports(networked, found)
+    return found.place
+
+
+def _ensure_left_ports(
+    db: Database, backend: Backend, networked: Networked, server_id: str
+) -> None:
+    """So have those that there are: a gateway that could not be made, or that a reboot took, gets
+    none for a share that goes."""
+    network, found = networked.network, side_of(db, backend, server_id)
+    here = [le for le in found.leases if network.port_addresses(PortRef(id=le.id))]
+    with suppress(NotFound):  # lost meanwhile
+        if found.peers and len(here) < len(found.leases):
+            pair.ensure_none(networked, found)
+        elif found.peers:
+            pair.ensure_ports(networked, found)
+        for lease in () if found.peers else here:
+            road.ensure_ports(network, found.place, found.legs, [lease], found.passing)
+
+
+def side_of(db: Database, backend: Backend, server_id: str) -> Side:
+    """The gateway as the database has it, and the one that stands by for it, if any."""
     with db.read() as tx:
         leases = allocations.of_server(tx, server_id)
         passing = flows.of_server(tx, server_id)
         tenant = tenant_subnets(tx, server_id)
+        peers = flows.standby_of(tx, server_id) if backend.standby else []
     place = road.place_of(server_id, leases, passing)
     legs = [*tenant, *backend.storage]
-    road.ensure_ports(networked.network, place, legs, leases, passing)
-    return place
+    return Side(place=place, legs=legs, leases=leases, passing=passing, peers=peers)
 
 
 def tenant_subnets(tx: Tx, server_id: str) -> list[Subnet]:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from roadstead.model.errors import Conflict, RoadsteadError
-from roadstead.model.ids import new_id, place_netns
+from roadstead.model.ids import new_id, place_netns, standby_place
 from roadstead.model.networks import PortRef, SegmentRef
 from roadstead.model.operations import Operation
 from roadstead.model.share_networks import Lease, ShareServer
 from roadstead.model.world import Mark, Place
 from roadstead.ops import gateways
 from roadstead.roads import network as road
+from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
 from roadstead.store import allocations, drift, flows, operations, share_servers, shares
@@ -48,13 +49,15 @@ class NetworkSweep:
         with self._db.read() as tx:
             servers = share_servers.on_host(tx, self._host)
             leases = allocations.on_host(tx, self._host)
+            standbys = flows.standbys_for(tx, self._networked.standby_for)
             busy = operations.live_resources(tx, self._host)
             standing = _standing(tx, self._host, servers)
-        found = self._leftovers(self._unowned(marks, servers, leases))
+        places = {s.id for s in servers} | {standby_place(le.share_server_id) for le in standbys}
+        found = self._leftovers(self._unowned(marks, places, [*leases, *standbys]))
         for server in standing:
             if server.id not in busy:
                 mine = [lease for lease in leases if lease.share_server_id == server.id]
-                found += self._standing(server, marks, mine) or self._passing(server, mine)
+                found += self._standing(server, marks, mine) or self._passing(server)
         self._take_down_unused(busy)
         return found
 
@@ -98,21 +101,15 @@ class NetworkSweep:
         self._report("missing", server.id, f"{len(missing)} of its parts were gone", "made again")
         return 1
 
-    def _passing(self, server: ShareServer, mine: list[Lease]) -> int:
+    def _passing(self, server: ShareServer) -> int:
         """The addresses that stand for a gateway's shares are on its ports, and no others."""
         backend = self._backend(server)
-        if backend is None or not backend.is_gateway:
+        if backend is None or not backend.passes_flows:
             return 0
-        network = self._networked.network
         with self._networked.server_lock(server.id):
-            with self._db.read() as tx:
-                passing = flows.of_server(tx, server.id)
-            wanted = {lease.id: {lease.interface} for lease in mine}
-            for lease in mine:
-                wanted[lease.id] |= {p.interface for p in passing if p.subnet_id == lease.subnet_id}
-            there = {i: set(network.port_addresses(PortRef(id=i))) for i in wanted}
-        if there == wanted:
-            return 0
+            side = gateways.side_of(self._db, backend, server.id)
+            if pair.are_right(self._networked.network, side):
+                return 0
         try:
             self._ensure_ports(backend, server)
         except RoadsteadError as error:
@@ -135,14 +132,12 @@ class NetworkSweep:
         whole = {m.id for m in self._networked.network.inventory() if m.broken is None}
         return not parts <= whole
 
-    def _unowned(
-        self, marks: list[Mark], servers: list[ShareServer], leases: list[Lease]
-    ) -> list[Mark]:
+    def _unowned(self, marks: list[Mark], places: set[str], leases: list[Lease]) -> list[Mark]:
         """What belongs to no server. Looks twice: a server may have gone between the look at the
         world and that at the database, and then nothing is left."""
         known = {
             "port": {lease.id for lease in leases},
-            "place": {server.id for server in servers},
+            "place": places,
             "segment": {lease.wire for lease in leases},
         }
         if all(mark.id in known[mark.kind] for mark in marks):
@@ -167,14 +162,20 @@ class NetworkSweep:
 
     def _no_place(self, server_id: str) -> None:
         place = Place(id=server_id, netns=place_netns(server_id))
+        if self._networked.failover is not None:
+            self._networked.failover.ensure_absent(server_id)
         for backend in self._backends.values():
             backend.export.ensure_server_absent(place)
+        for standby in self._networked.standbys:
+            standby.export.ensure_server_absent(place)
         self._networked.network.ensure_place_absent(place)
 
     def _no_segment(self, wire: str) -> None:
         with self._networked.wire_lock:
             with self._db.read() as tx:
-                if any(le.wire == wire for le in allocations.on_host(tx, self._host)):
+                leases = allocations.on_host(tx, self._host)
+                leases += flows.standbys_for(tx, self._networked.standby_for)
+                if any(lease.wire == wire for lease in leases):
                     return
             self._networked.network.ensure_segment_absent(SegmentRef(id=wire))
 

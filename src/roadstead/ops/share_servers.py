@@ -13,6 +13,7 @@ from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import VERBS
 from roadstead.model.world import ExportPath, Place
+from roadstead.ops import gateways
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Step
 from roadstead.roads import direct
 from roadstead.roads import network as road
@@ -124,6 +125,9 @@ def _addresses(run: ServerRun) -> None:
             allocations.ensure(tx, run.server.id, subnet)
         for instance_id in sorted({p.instance_id for p in flows.of_server(tx, run.server.id)}):
             flows.ensure(tx, run.server.id, instance_id, run.subnets, run.backend.storage)
+        if run.backend.standby and run.networked.failover is not None:
+            run.networked.failover.check()
+            flows.ensure_standby(tx, run.server.id, run.legs())
 
 
 def _no_new_addresses(run: ServerRun) -> None:
@@ -152,7 +156,8 @@ def _leave_wires(run: ServerRun, leaving: list[Lease]) -> None:
     with run.networked.wire_lock:
         with run.db.read() as tx:
             leases = allocations.on_host(tx, run.server.agent_host)
-        needed = {lease.wire for lease in leases if lease.id not in gone}
+            standbys = flows.standbys_for(tx, run.networked.standby_for)
+        needed = {lease.wire for lease in [*leases, *standbys] if lease.id not in gone}
         unused = {lease.wire for lease in leaving} - needed
         road.ensure_segments_absent(run.networked.network, sorted(unused))
 
@@ -167,16 +172,27 @@ def _no_place(run: ServerRun) -> None:
 
 def _ports(run: ServerRun) -> None:
     with run.networked.server_lock(run.server.id):
-        road.ensure_ports(
-            run.networked.network, run.place(), run.legs(), run.leases(), run.passing()
-        )
+        if run.backend.standby:
+            gateways.ensure_ports(run.db, run.backend, run.networked, run.server.id)
+        else:
+            road.ensure_ports(
+                run.networked.network, run.place(), run.legs(), run.leases(), run.passing()
+            )
 
 
 def _quiet(run: ServerRun) -> None:
+    _no_election(run)
     road.ensure_quiet(run.networked.network, run.leases())
 
 
+def _no_election(run: ServerRun) -> None:
+    """The gateway does not stand for election any more, if it ever did."""
+    if run.networked.failover is not None:
+        run.networked.failover.ensure_absent(run.server.id)
+
+
 def _no_ports(run: ServerRun) -> None:
+    _no_election(run)
     road.ensure_ports_absent(run.networked.network, run.leases())
 
 

@@ -28,7 +28,7 @@ def _serve(run: Run) -> list[ExportPath]:
     if server_id is not None:
         with run.db.read() as tx:
             check_ready(tx, server_id)
-        if run.backend.is_gateway:
+        if run.backend.passes_flows:
             gateways.ensure_passing(run.db, run.backend, run.instance)
         with run.db.read() as tx:
             place = place_of_instance(tx, run.instance)
@@ -50,7 +50,7 @@ def _where(place: Place, run: Run) -> tuple[object, ...]:
 
 def _unserve(run: Run) -> None:
     direct.ensure_unserved(run.backend, run.instance)
-    if run.backend.is_gateway and run.instance.share_server_id is not None:
+    if run.backend.passes_flows and run.instance.share_server_id is not None:
         gateways.ensure_not_passing(run.db, run.backend, run.instance)
 
 

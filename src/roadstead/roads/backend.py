@@ -31,9 +31,11 @@ class Backend:
         secrets: SecretBox | None = None,
         server_limits: Mapping[str, int] | None = None,
         storage: Sequence[Subnet] = (),
+        standby: str = "",
     ) -> None:
         """`server_limits`: how many share servers, and what one of them may hold, by the names of
-        the pool's capabilities; `storage`: the other leg of its gateways."""
+        the pool's capabilities; `storage`: the other leg of its gateways; `standby`: the host that
+        stands by for them."""
         self.name = name
         self.pool_name = pool_name  # host@backend#pool
         self.pool = pool
@@ -45,6 +47,7 @@ class Backend:
         self.max_over_subscription_ratio = max_over_subscription_ratio
         self.server_limits = dict(server_limits or {})
         self.storage = tuple(storage)
+        self.standby = standby
         self.networked: Networked | None = None  # set where there is a network driver
         self.secrets = secrets  # seals the keys that rules are answered with
         self._locks: dict[str, threading.Lock] = {}
@@ -59,6 +62,11 @@ class Backend:
     def is_gateway(self) -> bool:
         """True when its share servers are gateways in front of a filer."""
         return "gateway" in self.roads
+
+    @property
+    def passes_flows(self) -> bool:
+        """True when its gateways have addresses for each share, and one may have many shares."""
+        return self.export.info.gateway == "l4"
 
     def at(self, place: Place) -> Self:
         """The same backend, exporting at another place: a share server's. Locks are shared."""

@@ -5,26 +5,36 @@ has no leg on any other network; its configuration and its message bus are files
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from roadstead.drivers.base import ExportServer
+from roadstead.drivers.base_failover import Failover
 from roadstead.drivers.base_network import Network
 from roadstead.model import ids
-from roadstead.model.networks import PortRef, PortSpec, SegmentRef, port_mac
+from roadstead.model.networks import Port, PortRef, PortSpec, SegmentRef, port_mac
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
 from roadstead.model.world import Place
 from roadstead.roads import gateway
+from roadstead.roads.standby import Standby
 
 
 class Networked:
     """This host's network driver, and the locks of what several operations change together."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, failover: Failover | None = None) -> None:
+        """`failover`: who decides which of two gateways has the shares' addresses."""
         self.network = network
+        self.failover = failover
+        self.standbys: tuple[Standby, ...] = ()
         # Who needs a wire is read and acted on as one.
         self.wire_lock = threading.Lock()
         self._servers: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+
+    @property
+    def standby_for(self) -> tuple[str, ...]:
+        """host@backend of those whose gateways this host stands by for."""
+        return tuple(standby.active for standby in self.standbys)
 
     def server_lock(self, server_id: str) -> threading.Lock:
         """Which addresses a server's ports have is read and acted on as one."""
@@ -56,23 +66,26 @@ def ensure_ports(
     subnets: Sequence[Subnet],
     leases: Sequence[Lease],
     passing: Sequence[FlowLease] = (),
-) -> None:
+    *,
+    guests: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Port]:
     """The place is on every one of these subnets, with its addresses there, those that stand for
-    its shares, and no others."""
+    its shares, and no others. With `guests`, by lease, somebody else sees to those that stand for
+    shares: the ports may have these. The ports by lease."""
     by_id = {subnet.id: subnet for subnet in subnets}
+    found: dict[str, Port] = {}
     for lease in leases:
         subnet = by_id.get(lease.subnet_id)
         if subnet is None:
             continue
-        network.ensure_port(
+        standing = [p.interface for p in passing if p.subnet_id == lease.subnet_id]
+        found[lease.id] = network.ensure_port(
             PortSpec(
                 id=lease.id,
                 segment_id=lease.wire,
                 place=place,
-                addresses=(
-                    lease.interface,
-                    *(p.interface for p in passing if p.subnet_id == lease.subnet_id),
-                ),
+                addresses=(lease.interface, *(standing if guests is None else ())),
+                guests=() if guests is None else tuple(guests.get(lease.id, ())),
                 # Whoever comes to have the address later has the MAC, too: neighbours that
                 # remember it from the server before find the next one at once.
                 mac=port_mac(f"{lease.wire}/{lease.address}"),
@@ -80,6 +93,7 @@ def ensure_ports(
                 mtu=subnet.mtu,
             )
         )
+    return found
 
 
 def ensure_quiet(network: Network, leases: Sequence[Lease]) -> None:

@@ -7,15 +7,29 @@ from roadstead.model.ids import new_id
 from roadstead.model.probes import Probe
 from roadstead.model.shares import Share
 from roadstead.model.states import VERBS
+from roadstead.roads import gateway
 from roadstead.roads.explain import Explanation, Facts, Hop, explain
+from roadstead.roads.explain_server import ServerFacts, explain_server
 from roadstead.roads.explain_vm import VmFacts, explain_vm
 from roadstead.service.attachments import is_alive, reach_vm
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import HIDDEN, sees, shown
 from roadstead.service.shares import reach_own
 from roadstead.service.submit import submit
-from roadstead.store import access, attachments, export_locations, probes, vms
+from roadstead.store import (
+    access,
+    allocations,
+    attachments,
+    export_locations,
+    flows,
+    gateway_reports,
+    probes,
+    share_networks,
+    share_servers,
+    vms,
+)
 from roadstead.store.attachments import AttachmentFilter
+from roadstead.store.db import Tx
 from roadstead.store.quotas import Usage, usage
 from roadstead.store.scope import everyone
 
@@ -33,12 +47,36 @@ def explain_share(
             rules=access.of_share(tx, caller.scope, share_id, access.RuleFilter()),
             probe=probes.find(tx, caller.scope, share_id),
         )
+        behind = _behind(tx, share)
         gigabytes = usage(tx, share.project_id, service.default_limits)["gigabytes"]
     try:
-        found = explain(facts, client)
+        if behind is None:
+            found = explain(facts, client)
+        else:
+            found = explain_server(facts, behind, client, admin=caller.is_admin)
     except ValueError as error:
         raise BadRequest(f"client must be an IPv4 or IPv6 address, not {client!r}") from error
     return facts, _as_seen_by(caller, facts, found), gigabytes
+
+
+def _behind(tx: Tx, share: Share) -> ServerFacts | None:
+    """The share server or gateway that the share is reached by; None on the direct road."""
+    if share.share_server_id is None:
+        return None
+    server = share_servers.find(tx, share.share_server_id)
+    network = server and share_networks.get(tx, everyone(), server.share_network_id)
+    if server is None or network is None:
+        return None
+    reports = gateway_reports.of_server(tx, server.id)
+    passing = gateway.flows(flows.of_server(tx, server.id))
+    if server.details.get("variant") == "proxy":
+        passing = {share.instance_id: gateway.own_flow(allocations.of_server(tx, server.id))}
+    return ServerFacts(
+        network=network,
+        server=server,
+        flow=passing.get(share.instance_id),
+        report=reports[0] if reports else None,
+    )
 
 
 def explain_vm_share(

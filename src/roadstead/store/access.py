@@ -98,6 +98,17 @@ def in_share(tx: Tx, share_id: str) -> list[AccessRule]:
     return [AccessRule(**row) for row in rows.mappings()]
 
 
+def in_shares_of_server(tx: Tx, share_server_id: str) -> dict[str, list[AccessRule]]:
+    """Rules by share id of every share that a share server exports; one statement."""
+    i = t.share_instances.c
+    query = _SELECT.join(t.share_instances, i.share_id == _a.share_id)
+    query = query.where(i.share_server_id == share_server_id).order_by(_a.created_at, _a.id)
+    found: dict[str, list[AccessRule]] = {}
+    for row in tx.execute(query).mappings():
+        found.setdefault(row["share_id"], []).append(AccessRule(**row))
+    return found
+
+
 def in_shares_on(tx: Tx, agent_host: str) -> dict[str, list[AccessRule]]:
     """Rules by share id of every share this agent looks after; one statement."""
     query = _SELECT.join(t.share_instances, t.share_instances.c.share_id == _a.share_id).where(

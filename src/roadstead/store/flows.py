@@ -1,4 +1,5 @@
-"""Addresses of gateways that stand for one share each, on either side."""
+"""Addresses of gateways that stand for one share each, on either side; and those that a standby
+gateway on another host has of its own."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -8,12 +9,13 @@ import sqlalchemy as sa
 
 from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
-from roadstead.model.share_networks import FlowLease, Subnet
+from roadstead.model.share_networks import FlowLease, Lease, Subnet
 from roadstead.store import allocations
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, utcnow
 
 LEVELS = ("rw", "ro")
+_STANDBY = "standby"  # of a row whose instance is a share server
 _f = t.flow_leases.c
 
 
@@ -89,8 +91,44 @@ def on_host(tx: Tx, agent_host: str) -> list[FlowLease]:
     return _found(tx, _f.share_server_id.in_(mine))
 
 
+def ensure_standby(tx: Tx, share_server_id: str, legs: Sequence[Subnet]) -> list[Lease]:
+    """The gateway that stands by for this server has an address on each of these subnets.
+    DriverError (033): none is free."""
+    found = [_one(tx, share_server_id, share_server_id, leg, _STANDBY) for leg in legs]
+    return [_own(lease) for lease in found]
+
+
+def release_standby(tx: Tx, share_server_id: str) -> None:
+    """No gateway stands by for the server; one that does finds out at its next look."""
+    mine = (_f.share_server_id == share_server_id, _f.purpose == _STANDBY)
+    tx.execute(t.flow_leases.delete().where(*mine))
+
+
+def standby_of(tx: Tx, share_server_id: str) -> list[Lease]:
+    """What the gateway has of its own that stands by for this server; [] when none does."""
+    return _standbys(tx, _f.share_server_id == share_server_id)
+
+
+def standbys_for(tx: Tx, hosts: Sequence[str]) -> list[Lease]:
+    """The same for every server at these host@backend."""
+    if not hosts:
+        return []
+    s = t.share_servers.c
+    return _standbys(tx, _f.share_server_id.in_(sa.select(s.id).where(s.host.in_(hosts))))
+
+
+def _standbys(tx: Tx, where: sa.ColumnElement[bool]) -> list[Lease]:
+    query = t.flow_leases.select().where(where, _f.purpose == _STANDBY)
+    rows = tx.execute(query.order_by(_f.created_at, _f.wire, _f.id)).mappings()
+    return [_own(FlowLease(**row)) for row in rows]
+
+
+def _own(lease: FlowLease) -> Lease:
+    return Lease(**{name: getattr(lease, name) for name in Lease.__struct_fields__})
+
+
 def _found(tx: Tx, where: sa.ColumnElement[bool]) -> list[FlowLease]:
-    query = t.flow_leases.select().where(where, sa.not_(_f.retired))
+    query = t.flow_leases.select().where(where, sa.not_(_f.retired), _f.purpose != _STANDBY)
     order = (_f.created_at, _f.wire, _f.purpose, _f.id)
     return [FlowLease(**row) for row in tx.execute(query.order_by(*order)).mappings()]
 

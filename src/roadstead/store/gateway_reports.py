@@ -46,3 +46,9 @@ def find_all(tx: Tx, scope: Scope) -> list[GatewayShown]:
         report = GatewayReport(**{name: values.pop(name) for name in names})
         found.append(GatewayShown(report=report, **values))
     return found
+
+
+def of_server(tx: Tx, share_server_id: str) -> list[GatewayReport]:
+    """What was seen of it, that of the active gateway first."""
+    query = t.gateway_reports.select().where(_r.share_server_id == share_server_id)
+    return [GatewayReport(**row) for row in tx.execute(query.order_by(_r.role)).mappings()]

@@ -186,6 +186,11 @@ def on_host(tx: Tx, agent_host: str) -> list[ShareServer]:
     return _found(tx, _SELECT.where(mine))
 
 
+def at(tx: Tx, host: str) -> list[ShareServer]:
+    """Every server at this host@backend."""
+    return _found(tx, _SELECT.where(_s.host == host))
+
+
 def unused_on(tx: Tx, agent_host: str) -> list[ShareServer]:
     """Servers of this agent that may go: without a share, and nobody else's to delete. Their
     `updated_at` says since when."""

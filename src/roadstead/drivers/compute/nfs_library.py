@@ -7,8 +7,10 @@ for whatever the server's answer did not explain, which becomes EIO.
 import ctypes
 import errno
 import os
+import re
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,7 +95,10 @@ class Export:
     """One mounted export. Safe to use from several threads; one call at a time."""
 
     def __init__(self, url: str) -> None:
-        """Mounted; OSError with libnfs's own words if not."""
+        """Mounted; OSError with libnfs's own words if not. `timeout` in the URL, milliseconds, is
+        how long a call may go unanswered before this process ends, so that whoever waits gets an
+        error; without it, for ever."""
+        self._since: float | None = None  # when the call under way began
         self._library = _library()
         self._lock = threading.Lock()
         self._context = self._library.nfs_init_context()
@@ -103,15 +108,28 @@ class Export:
         code = self._library.nfs_mount(self._context, found[0].server, found[0].path)
         if code:
             raise OSError(-code, self._said())
+        # libnfs 4 knows a time limit and waits for ever all the same.
+        if limit := re.search(r"[?&]timeout=([1-9][0-9]*)", url):
+            patience = int(limit[1]) / 1000
+            threading.Thread(target=self._watch, args=(patience,), daemon=True).start()
 
     def call(self, name: str, *arguments: Any) -> int:
         """The result of nfs_<name>. OSError when it is negative."""
         with self._lock:
+            self._since = time.monotonic()
             result = int(getattr(self._library, f"nfs_{name}")(self._context, *arguments))
+            self._since = None
         if result < 0:
             code = errno.EIO if -result == errno.EFAULT else -result
             raise OSError(code, os.strerror(code))
         return result
+
+    def _watch(self, patience: float) -> None:
+        while True:
+            time.sleep(patience / 4)
+            since = self._since
+            if since is not None and time.monotonic() - since > patience:
+                os._exit(1)
 
     def open(self, path: bytes, flags: int, mode: int | None = None) -> int:
         """A handle of the file, which is made if there is a mode."""

@@ -8,7 +8,7 @@ import logging
 import os.path
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,7 @@ class GaneshaExport:
     for clients that do not come back. `require_mount` refuses a path that is no mount point: it
     would be the empty directory beneath a file system that is not there. `nfs3` serves NFSv3 too,
     for compute hosts that mount by FUSE (libnfs 4 cannot write by v4); the place then needs an
-    rpcbind.
+    rpcbind. `passes_on` tells whose export each one is, where none is a directory of this host.
     """
 
     info = w.ExportInfo(kind="ganesha", protocols=("NFS",), access_types=("ip",))
@@ -53,6 +53,7 @@ class GaneshaExport:
         nfs3: bool = False,
         lease_seconds: int = 15,
         require_mount: bool = True,
+        passes_on: Callable[[w.ExportSpec], conf.Behind] | None = None,
     ) -> None:
         self._options = Options(
             state_directory=Path(state_directory).absolute(),
@@ -62,7 +63,9 @@ class GaneshaExport:
             port=port,
             minor_versions=tuple(sorted({round((version - 4) * 10) for version in protocols})),
             nfs3=nfs3,
+            proxy=passes_on is not None,
         )
+        self._passes_on = passes_on
         self._require_mount = require_mount
         self._bus = BusDaemon(self._options.run_directory)
         self._servers: dict[str, Server] = {}
@@ -71,6 +74,14 @@ class GaneshaExport:
     def has_server(self, place: w.Place) -> bool:
         """Whether the place was given a server that was not removed since."""
         return self._server(place).is_known
+
+    def stored(self, place: w.Place) -> dict[int, conf.StoredExport]:
+        """What is to be served there, by export id."""
+        return self._server(place).files.all()
+
+    def pid(self, place: w.Place) -> int | None:
+        """The place's server process; None when none runs."""
+        return next(iter(self._server(place).pids()), None)
 
     def ensure_server(self, place: w.Place) -> None:
         """The place's server runs, answers and serves exactly the stored exports.
@@ -129,6 +140,7 @@ class GaneshaExport:
                 instance_id=spec.instance_id,
                 path=spec.path,
                 clients=clients,
+                behind=self._passes_on and self._passes_on(spec),
             )
             self._put(server, wanted, before, live)
         return locations(spec)
@@ -233,13 +245,16 @@ class GaneshaExport:
         """The stored exports whose paths are there; of two of one share the first."""
         found: dict[str, conf.StoredExport] = {}
         for stored in server.files.all().values():
-            if self._is_there(stored.path):
+            if self._is_there(stored):
                 found.setdefault(stored.instance_id, stored)
             else:
                 _log.warning("not served, because %s is not mounted", stored.path)
         return list(found.values())
 
-    def _is_there(self, path: str) -> bool:
+    def _is_there(self, stored: conf.StoredExport) -> bool:
+        path = stored.path
+        if stored.behind is not None:
+            return True
         return os.path.ismount(path) if self._require_mount else os.path.isdir(path)
 
     def _put(
@@ -250,7 +265,7 @@ class GaneshaExport:
         live: LiveExport | None,
     ) -> None:
         """Stored and served as wanted; if the server refuses, stored and served as before."""
-        if live is None and not self._is_there(wanted.path):
+        if live is None and not self._is_there(wanted):
             raise Transient(f"{wanted.path} is not mounted")
         server.files.write(wanted)
         try:

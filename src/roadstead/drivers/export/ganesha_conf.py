@@ -28,6 +28,10 @@ MOUNT_PORT = 20048  # of NFSv3's MOUNT protocol, so that clients need not ask a 
 _QUOTABLE = re.compile(r"/[^\"\\]*")
 _LONGEST_PREFIX = 99
 _MOST_ADDRESSES = 256
+_VFS = "Name = VFS;"
+_LARGEST_IO = 1 << 20
+_LARGEST_CALL = _LARGEST_IO + 512  # with what comes before the data
+PROXY_SETTINGS = f"PROXY_V4 {{ maxread = {_LARGEST_IO}; maxwrite = {_LARGEST_IO}; }}\n"
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,17 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     graceless: bool
     lease_seconds: int
     nfs3: bool = False
+    only_at: str = ""  # the one address it listens at; "" = all there are
+    more: str = ""  # further blocks
+
+
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """The server whose export is passed on, instead of a directory of this host."""
+
+    address: str
+    port: int
+    name: str  # what its clients mount
+    seen_from: tuple[str, ...] = ()  # own addresses, from which the export may be looked at
 
 
 class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +68,25 @@ class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str
     path: str
     clients: dict[str, str] = {}
+    behind: Behind | None = None
+
+    @property
+    def served_path(self) -> str:
+        """What the server is told to serve."""
+        return self.path if self.behind is None else self.behind.name
+
+    @property
+    def admitted(self) -> dict[str, str]:
+        """The clients, and who looks at the export from the server's own addresses."""
+        own = () if self.behind is None else self.behind.seen_from
+        return self.clients | {str(ipaddress.ip_network(address)): "ro" for address in own}
 
 
 def server_text(settings: ServerSettings) -> str:
     """The server's configuration file. NFSv4 over TCP only, which needs no port mapper, unless
     NFSv3 is wanted besides."""
     bind = "Bind_addr = 0::0; " if settings.dual_stack else ""
+    bind = f"Bind_addr = {settings.only_at}; " if settings.only_at else bind
     versions = "3, 4" if settings.nfs3 else "4"
     bind += f"MNT_Port = {MOUNT_PORT};" if settings.nfs3 else ""
     minors = ", ".join(map(str, settings.minor_versions))
@@ -77,7 +105,7 @@ NFSv4 {{
 }}
 NFS_KRB5 {{ Active_krb5 = false; }}
 EXPORT_DEFAULTS {{ Access_Type = None; SecType = sys; Protocols = {versions}; Transports = TCP; }}
-%include {_quoted(settings.exports_file)}
+{settings.more}%include {_quoted(settings.exports_file)}
 """
 
 
@@ -86,18 +114,26 @@ def export_text(stored: StoredExport) -> str:
     header = _HEADER + msgspec.json.encode(stored).decode()
     block = export_block(
         export_id=stored.export_id,
-        path=stored.path,
+        path=stored.served_path,
         pseudo=pseudo_path(stored.instance_id),
-        clients=stored.clients,
+        clients=stored.admitted,
+        layer=_VFS if stored.behind is None else _proxy(stored.behind),
     )
     return f"{header}\n{block}"
 
 
 def export_block(
-    *, export_id: int, path: str, pseudo: str, clients: Mapping[str, str], protocols: str = ""
+    *,
+    export_id: int,
+    path: str,
+    pseudo: str,
+    clients: Mapping[str, str],
+    protocols: str = "",
+    layer: str = _VFS,
 ) -> str:
     """An EXPORT block: the directory at that pseudo path, to these clients and nobody else.
-    `protocols` as the server's defaults have them, unless they are given."""
+    `protocols` as the server's defaults have them, unless they are given; `layer`: through what
+    it gets at the directory."""
     only = f" Protocols = {protocols};" if protocols else ""
     admitted = "".join(
         f"  CLIENT {{ Clients = {', '.join(words)}; Access_Type = {level.upper()}; }}\n"
@@ -110,9 +146,19 @@ EXPORT {{
   Pseudo = {_quoted(pseudo)};
   Access_Type = None; Squash = No_Root_Squash;
   SecType = sys; Transports = TCP;{only}
-  FSAL {{ Name = VFS; }}
+  FSAL {{ {layer} }}
 {admitted}}}
 """
+
+
+def _proxy(behind: Behind) -> str:
+    """Clients' user ids are passed on. A lost connection is tried again each second."""
+    address = ipaddress.ip_address(behind.address)
+    return (
+        f"Name = PROXY_V4; Srv_Addr = {address}; NFS_Port = {behind.port}; "
+        f"Use_Privileged_Client_Port = true; Retry_SleepTime = 1; "
+        f"NFS_SendSize = {_LARGEST_CALL}; NFS_RecvSize = {_LARGEST_CALL};"
+    )
 
 
 def parse(text: str) -> StoredExport | None:

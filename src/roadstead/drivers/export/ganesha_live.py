@@ -33,7 +33,7 @@ class LiveExport(msgspec.Struct, frozen=True, kw_only=True):
 
     def admits_as(self, stored: conf.StoredExport) -> bool:
         """Whether exactly the stored clients are admitted."""
-        return self.clients == conf.served_clients(stored.clients)
+        return self.clients == conf.served_clients(stored.admitted)
 
 
 def find_live(bus: GaneshaBus, export_id: int) -> LiveExport | None:

@@ -18,7 +18,9 @@ def serve(server: Server, stored: conf.StoredExport, live: LiveExport | None) ->
     that number. Refused when it will not, and then it may serve it to nobody."""
     file = server.files.path(stored.export_id)
     # A served export's path cannot be changed, only who may use it.
-    if live is not None and not (live.is_of(stored.instance_id) and live.path == stored.path):
+    if live is not None and not (
+        live.is_of(stored.instance_id) and live.path == stored.served_path
+    ):
         server.bus.remove_export(stored.export_id)
         live = None
     if live is None:
@@ -62,12 +64,12 @@ def mark(stored: conf.StoredExport | None, live: LiveExport | None) -> Mark | No
     if stored is None:
         owner = live.instance_id
         return None if owner is None else _mark(owner, live, clients, "no file")
-    if not live.is_of(stored.instance_id) or live.path != stored.path:
+    if not live.is_of(stored.instance_id) or live.path != stored.served_path:
         return _mark(stored.instance_id, live, clients, "something else is served")
     if not live.admits_as(stored):
         return _mark(stored.instance_id, live, clients, "other clients are admitted")
     # As the rules spell it: the server was told an equivalent it can read.
-    return _mark(stored.instance_id, live, stored.clients, None)
+    return _mark(stored.instance_id, stored, stored.clients, None)
 
 
 def _mark(

@@ -17,7 +17,8 @@ from roadstead.model.ids import bus_prefix
 from roadstead.model.world import Place
 
 _PROGRAM = "ganesha.nfsd"
-_PLUGINS = "libfsalvfs.so"
+_VFS, _PROXY = "libfsalvfs.so", "libfsalproxy_v4.so"
+_PACKAGES = {_VFS: "nfs-ganesha-vfs", _PROXY: "nfs-ganesha-proxy-v4"}
 # The package nfs-ganesha-ceph's. Every Ganesha that finds it loads librados: five times the
 # memory, ten times as long a start, for a kind of %url that we do not write.
 _RADOS = "libganesha_rados_urls.so"
@@ -37,6 +38,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     minor_versions: tuple[int, ...]
     nfs3: bool = False
+    proxy: bool = False  # what it serves is another server's
 
 
 class Server:
@@ -82,7 +84,8 @@ class Server:
         """The process has ended; files and the clients' recovery records stay."""
         self.bus.close()
         for pid in self.pids():
-            process.end(pid, patience=_STOP_PATIENCE)
+            # A proxy would talk to the other server for a minute first, whether it answers or not.
+            process.end(pid, patience=0.0 if self._options.proxy else _STOP_PATIENCE)
 
     def ensure_absent(self) -> None:
         """Neither process nor files are left."""
@@ -129,17 +132,20 @@ class Server:
             raise Transient(f"the NFS server of {self._place_id} did not start: {tail}")
 
     def _settings(self, place: Place) -> conf.ServerSettings:
+        proxy = self._options.proxy
         return conf.ServerSettings(
             dbus_prefix=bus_prefix(place.id),
             recovery_root=str(self._state / "recovery"),
             exports_file=str(self._state / "exports.conf"),
-            plugins_directory=_plugins_directory(),
+            plugins_directory=_plugins_directory(_PROXY if proxy else _VFS),
             dual_stack=any(":" in address for address in place.addresses),
             port=self._options.port,
             minor_versions=self._options.minor_versions,
             nfs3=self._options.nfs3,
             graceless=not self._options.grace,
             lease_seconds=self._options.lease_seconds,
+            only_at=place.addresses[0] if proxy and len(place.addresses) == 1 else "",
+            more=conf.PROXY_SETTINGS if proxy else "",
         )
 
     def _environment(self) -> dict[str, str]:
@@ -165,12 +171,12 @@ def _same_network(pid: int, netns: str | None) -> bool:
         return False
 
 
-def _plugins_directory() -> str:
+def _plugins_directory(layer: str) -> str:
     """Where the package put Ganesha's file system layers (multiarch on Debian)."""
     for pattern in ("*/ganesha", "ganesha"):
         for directory in sorted(Path("/usr/lib").glob(pattern)):
-            if (directory / _PLUGINS).exists():
+            if (directory / layer).exists():
                 return str(directory)
-    if Path("/usr/lib64/ganesha", _PLUGINS).exists():
+    if Path("/usr/lib64/ganesha", layer).exists():
         return "/usr/lib64/ganesha"
-    raise DriverError(f"{_PLUGINS} not found: is nfs-ganesha-vfs installed?")
+    raise DriverError(f"{layer} not found: is {_PACKAGES[layer]} installed?")

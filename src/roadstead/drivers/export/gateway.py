@@ -22,10 +22,9 @@ from roadstead.drivers.export import gateway_cut as cut
 from roadstead.drivers.export import gateway_nft as nft
 from roadstead.drivers.export import gateway_rules as rules_text
 from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow
-from roadstead.drivers.export.gateway_view import Gateway, attempt, marks, state
+from roadstead.drivers.export.gateway_view import Gateway, attempt, look, marks, served, state
 from roadstead.drivers.export.rules import Network, admit, locations
 from roadstead.drivers.network import conntrack
-from roadstead.drivers.network.netlink import Netlink
 from roadstead.model import world as w
 from roadstead.model.errors import (
     ConfigError,
@@ -81,8 +80,10 @@ class GatewayExport:
             files = self._files(place)
             with suppress(nft.Gone):
                 nft.inside(place.netns, _tear_down)
-            for stored in files.all().values():
-                self._control.ensure_export_absent(stored.instance_id)
+            flows = files.all()
+        for stored in flows.values():
+            self._control.ensure_export_absent(stored.instance_id)
+        with self._lock(place):
             files.ensure_absent()
 
     def stop_all(self) -> None:
@@ -96,21 +97,19 @@ class GatewayExport:
         """
         flow = _check(spec)
         with self._lock(spec.place):
-            files = self._files(spec.place)
-            for other in files.all().values():
-                same = other.instance_id == spec.instance_id
-                if same != (other.export_id == spec.export_id):
-                    raise Conflict(f"export {other.export_id} belongs to {other.instance_id}")
-            before = files.find(spec.export_id)
-            wanted = StoredFlow(
-                export_id=spec.export_id,
-                instance_id=spec.instance_id,
-                path=spec.path,
-                addresses=flow.addresses,
-                sources=flow.sources,
-                clients={} if before is None else before.clients,
-            )
-            self._agree(spec.place, wanted)
+            before = self._free(spec)
+        wanted = StoredFlow(
+            export_id=spec.export_id,
+            instance_id=spec.instance_id,
+            path=spec.path,
+            addresses=flow.addresses,
+            sources=flow.sources,
+            clients={} if before is None else before.clients,
+        )
+        granted = self._agree(wanted)
+        with self._lock(spec.place):
+            self._free(spec)
+            self._pass(spec.place, wanted, granted)
         return locations(
             msgspec.structs.replace(
                 spec, place=msgspec.structs.replace(spec.place, addresses=flow.addresses)
@@ -120,8 +119,8 @@ class GatewayExport:
     def ensure_export_absent(self, ref: w.ExportRef) -> None:
         """Nothing of the share passes any more, and the filer does not export it. Transient while
         the filer does not answer; clients are cut all the same."""
+        files = self._files(ref.place)
         with self._lock(ref.place):
-            files = self._files(ref.place)
             stored = files.find(ref.export_id)
             mine = stored is not None and stored.instance_id == ref.instance_id
             if stored is not None and mine:
@@ -129,8 +128,9 @@ class GatewayExport:
                 files.write(msgspec.structs.replace(stored, clients={}, granted={}, leaving=True))
                 with suppress(nft.Gone):
                     self._apply(ref.place)
-            self._control.ensure_export_absent(ref.instance_id)
-            if mine:
+        self._control.ensure_export_absent(ref.instance_id)
+        if mine:
+            with self._lock(ref.place):
                 files.remove(ref.export_id)
 
     def ensure_access(self, ref: w.ExportRef, rules: Sequence[w.RuleSpec]) -> list[w.RuleOutcome]:
@@ -141,70 +141,85 @@ class GatewayExport:
         answer: then nobody passes at a level it has not agreed to before.
         """
         with self._lock(ref.place):
-            files = self._files(ref.place)
-            before = self._stored(files, ref)
+            before = self._stored(ref)
             clients, outcomes = admit(rules, refuse=lambda n: _refuse(before, n))
             wanted = msgspec.structs.replace(before, clients=clients)
             wants = rules_text.needed(wanted)
             still = {source: v for source, v in before.granted.items() if wants.get(source) == v}
-            files.write(msgspec.structs.replace(wanted, granted=still))
-            self._apply(ref.place)
-            self._agree(ref.place, wanted)
+            self._pass(ref.place, wanted, still)
+        granted = self._agree(wanted)
+        with self._lock(ref.place):
+            if self._stored(ref).granted != granted:
+                self._pass(ref.place, wanted, granted)
         return outcomes
 
     def sessions(self, ref: w.ExportRef) -> list[w.Session]:
         """Clients with a connection through the gateway to the share."""
         levels = {rules_text.mark_of(ref.export_id, level) for level in self.info.access_levels}
-        found = nft.inside(ref.place.netns, lambda _: conntrack.connections())
+        found = nft.inside(ref.place.netns, conntrack.connections)
         clients = {c.client for c in found if c.mark in levels and c.established}
         return [w.Session(client=client) for client in sorted(clients)]
 
     def probe(self, ref: w.ExportRef, *, server: str, source: str) -> w.Attempt:
         """What the rules in force give `source`, which may be anybody's address, and what the
         filer then really answers to the gateway's address for that level."""
-        with self._lock(ref.place):
-            stored = self._files(ref.place).find(ref.export_id)
-            return attempt(self._gateway(ref.place), ref, stored, server=server, source=source)
+        stored = self._files(ref.place).find(ref.export_id)
+        return attempt(self._gateway(ref.place), ref, stored, server=server, source=source)
 
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every share that is stored; clients as the kernel has them. Of a filer that does not
         answer nothing is said."""
+        files = self._files(place)
+        filer = served(files, self._control)
         with self._lock(place):
-            files = self._files(place)
-            if not files.all():
-                return
-            found = list(marks(self._gateway(place), files, self._control))
+            found = list(marks(self._gateway(place), files, filer)) if files.all() else []
         yield from found
 
     def report(self, place: w.Place) -> GatewayState:
         """How the gateway is; the filer's port was really connected to."""
+        files, gateway = self._files(place), self._gateway(place)
         with self._lock(place):
-            return state(self._gateway(place), self._files(place), self._control)
+            problem, _ = look(gateway, files)
+        return state(gateway, files, served(files, self._control), problem)
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _agree(self, place: w.Place, wanted: StoredFlow) -> None:
-        """The filer admits whom the flow needs; then its clients pass."""
-        granted = rules_text.needed(wanted)
+    def _agree(self, wanted: StoredFlow) -> dict[str, str]:
+        """The filer admits whom the flow needs: these. Not in the place's lock: a filer that
+        hangs must not keep another share's clients from being cut."""
+        needed = rules_text.needed(wanted)
         self._control.ensure_export(
             FilerExport(
                 instance_id=wanted.instance_id,
                 export_id=wanted.export_id,
                 path=wanted.path,
                 name=pseudo_path(wanted.instance_id),
-                clients=granted,
+                clients=needed,
             )
         )
+        return needed
+
+    def _pass(self, place: w.Place, wanted: StoredFlow, granted: dict[str, str]) -> None:
+        """Stored and in force, as far as the filer has agreed."""
         self._files(place).write(msgspec.structs.replace(wanted, granted=granted))
         self._apply(place)
+
+    def _free(self, spec: w.ExportSpec) -> StoredFlow | None:
+        """What is stored of the share; Conflict when its number or itself is another's."""
+        flows = self._files(spec.place).all()
+        for other in flows.values():
+            same = other.instance_id == spec.instance_id
+            if same != (other.export_id == spec.export_id):
+                raise Conflict(f"export {other.export_id} belongs to {other.instance_id}")
+        return flows.get(spec.export_id)
 
     def _apply(self, place: w.Place) -> None:
         """The kernel passes exactly what is stored."""
         files, gateway = self._files(place), self._gateway(place)
         flows = files.all()
 
-        def load(links: Netlink) -> None:
-            nft.ensure_loaded(files, gateway.text(links, flows.values()))
+        def load() -> None:
+            nft.ensure_loaded(files, gateway.text(flows.values()))
             cut.cut_strangers(flows)
 
         nft.inside(place.netns, load)
@@ -212,24 +227,24 @@ class GatewayExport:
     def _gateway(self, place: w.Place) -> Gateway:
         return Gateway(place=place, filer=self._filer, port=self._port)
 
-    def _stored(self, files: FlowFiles, ref: w.ExportRef) -> StoredFlow:
-        stored = files.find(ref.export_id)
+    def _stored(self, ref: w.ExportRef) -> StoredFlow:
+        stored = self._files(ref.place).find(ref.export_id)
         if stored is None or stored.instance_id != ref.instance_id or stored.leaving:
             raise NotFound(f"share instance {ref.instance_id} is not exported there")
         return stored
 
     def _files(self, place: w.Place) -> FlowFiles:
-        return FlowFiles(self._directory / place.id)
-
-    def _lock(self, place: w.Place) -> threading.RLock:
         for name in (place.id, place.netns):
             if name is not None and not _NAME.fullmatch(name):
                 raise DriverError(f"not usable as a name: {name!r}")
+        return FlowFiles(self._directory / place.id)
+
+    def _lock(self, place: w.Place) -> threading.RLock:
         with self._guard:
             return self._locks.setdefault(place.id, threading.RLock())
 
 
-def _tear_down(_: Netlink) -> None:
+def _tear_down() -> None:
     nft.ensure_absent()
     conntrack.forget(conntrack.connections())
 

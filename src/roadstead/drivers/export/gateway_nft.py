@@ -36,24 +36,27 @@ class Gone(Transient):
     """The gateway's namespace, or its leg on the storage network, is not there."""
 
 
-def inside(netns: str | None, call: Callable[[netlink.Netlink], T]) -> T:
+def inside(netns: str | None, call: Callable[[], T]) -> T:
     """What the call returned in the gateway's namespace; Gone when there is none."""
     if netns is None:
         raise Gone("a gateway has a network namespace of its own")
     try:
-        return netlink.within(netns, call)
+        return netlink.within(netns, lambda _: call())
     except NotFound as error:
         raise Gone(f"the gateway's namespace {netns} is not there") from error
 
 
-def legs(links: netlink.Netlink, addresses: Iterable[str]) -> list[str]:
+def legs(addresses: Iterable[str]) -> list[str]:
     """The interfaces that have one of these addresses; Gone when none has."""
     wanted = {ipaddress.ip_address(address) for address in addresses}
-    found = [
-        link.name
-        for link in links.links()
-        if any(ipaddress.ip_interface(a).ip in wanted for a in links.addresses(link))
-    ]
+    # A gateway has hundreds of addresses, and this is asked at every change.
+    links = json.loads(run(["ip", "-j", "address", "show"]))
+    found = {
+        str(link["ifname"])
+        for link in links
+        for address in link.get("addr_info", ())
+        if "local" in address and ipaddress.ip_address(address["local"]) in wanted
+    }
     if not found:
         raise Gone("the gateway has no interface on the storage network yet")
     return sorted(found)

@@ -4,7 +4,6 @@ specific rule gives it."""
 import ipaddress
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import pairwise
 
 from roadstead.drivers.export.rules import Network
 
@@ -47,14 +46,13 @@ def _painted(spans: list[tuple[int, int, str]], end: int) -> Iterable[tuple[int,
 
 def _joined(spans: Iterable[tuple[int, int, str]]) -> Iterable[tuple[int, int, str]]:
     """The spans; neighbours of one level are one."""
-    edges = list(spans)
-    starts = [0] + [
-        n for n, (a, b) in enumerate(pairwise(edges), 1) if (a[1] + 1, a[2]) != (b[0], b[2])
-    ]
-    if not edges:
-        return
-    for begin, stop in pairwise([*starts, len(edges)]):
-        yield edges[begin][0], edges[stop - 1][1], edges[begin][2]
+    joined: list[tuple[int, int, str]] = []
+    for first, last, level in spans:
+        if joined and (joined[-1][1] + 1, joined[-1][2]) == (first, level):
+            joined[-1] = (joined[-1][0], last, level)
+        else:
+            joined.append((first, last, level))
+    return joined
 
 
 def _networks(first: int, last: int, version: int) -> Iterable[Network]:

@@ -16,7 +16,6 @@ from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow
 from roadstead.drivers.export.gateway_nft import InForce
 from roadstead.drivers.export.rules import LEVELS, Network, by_specificity, level_for
 from roadstead.drivers.network import conntrack
-from roadstead.drivers.network.netlink import Netlink
 from roadstead.model import gateways as g
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
@@ -33,21 +32,50 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     filer: dict[int, str]  # by IP version
     port: int
 
-    def text(self, links: Netlink, flows: Iterable[StoredFlow]) -> str:
+    def text(self, flows: Iterable[StoredFlow]) -> str:
         """The rules for these flows; Gone without a leg on the storage network."""
         wanted = list(flows)
         sources = [flow.sources for flow in (*wanted, *self.place.flows.values())]
         ours = [*self.place.storage, *(a for s in sources for level in s.values() for a in level)]
-        legs = nft.legs(links, ours)
+        legs = nft.legs(ours)
         return rules_text.text(wanted, filer=self.filer, port=self.port, storage=legs)
 
 
-def marks(gateway: Gateway, files: FlowFiles, control: FilerControl) -> Iterator[w.Mark]:
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What the filer exports, and what was stored when it was asked."""
+
+    exports: dict[str, w.Mark] | None  # by share instance; None: it did not answer
+    flows: dict[int, StoredFlow]
+
+    def fault(self, stored: StoredFlow) -> str | None:
+        """What is wrong at the filer with a share that nobody changed since."""
+        if self.exports is None or self.flows.get(stored.export_id) != stored:
+            return None
+        found = self.exports.get(stored.instance_id)
+        if found is None:
+            return "the filer does not export it"
+        if found.broken:
+            return f"at the filer: {found.broken}"
+        there = cast(dict[str, str], found.facts.get("clients") or {})
+        same = _plain(there) == _plain(rules_text.needed(stored))
+        return None if same else "the filer's rules differ"
+
+
+def served(files: FlowFiles, control: FilerControl) -> Served:
+    """The filer was asked, if it answers; that may take its time."""
+    flows = files.all()
+    try:
+        exports = {mark.id: mark for mark in control.inventory()} if flows else {}
+    except Transient:
+        exports = None
+    return Served(exports=exports, flows=flows)
+
+
+def marks(gateway: Gateway, files: FlowFiles, filer: Served) -> Iterator[w.Mark]:
     """One for each stored share."""
-    problem, in_force = _look(gateway, files)
-    exports = _exports(control)
+    problem, in_force = look(gateway, files)
     for stored in files.all().values():
-        faults = [problem, _filer_fault(stored, exports)]
+        faults = [problem, filer.fault(stored)]
         if stored.leaving:
             faults = ["its removal is not finished"]
         yield w.Mark(
@@ -62,19 +90,17 @@ def marks(gateway: Gateway, files: FlowFiles, control: FilerControl) -> Iterator
         )
 
 
-def state(gateway: Gateway, files: FlowFiles, control: FilerControl) -> g.GatewayState:
-    """How the gateway is now."""
-    problem, _ = _look(gateway, files)
+def state(gateway: Gateway, files: FlowFiles, filer: Served, problem: str | None) -> g.GatewayState:
+    """How the gateway is now, with that problem of its rules."""
     try:
         counted, connections = nft.inside(
-            gateway.place.netns, lambda _: (nft.bytes_passed(), conntrack.connections())
+            gateway.place.netns, lambda: (nft.bytes_passed(), conntrack.connections())
         )
     except nft.Gone as error:
         return g.GatewayState(health=g.BROKEN, detail=str(error))
     health, detail = g.BROKEN, problem or ""
     if problem is None:
-        exports = _exports(control)
-        faults = {_filer_fault(stored, exports) for stored in files.all().values()} - {None}
+        faults = {filer.fault(stored) for stored in files.all().values()} - {None}
         detail = "; ".join(sorted(map(str, faults)))
         health = g.BROKEN if faults else g.OK
         if unreachable := _unreachable(gateway):
@@ -110,7 +136,7 @@ def attempt(
     """What a client at `source` gets at `server`."""
     made = w.Attempt(server=server, source=source, outcome="error")
     try:
-        in_force = nft.inside(gateway.place.netns, lambda _: nft.in_force())
+        in_force = nft.inside(gateway.place.netns, nft.in_force)
     except nft.Gone as error:
         return msgspec.structs.replace(made, detail=str(error))
     if not in_force.loaded:
@@ -146,42 +172,21 @@ def _level(export_id: int, in_force: InForce, version: int, source: str) -> str 
     return None
 
 
-def _look(gateway: Gateway, files: FlowFiles) -> tuple[str | None, InForce]:
+def look(gateway: Gateway, files: FlowFiles) -> tuple[str | None, InForce]:
     """What is wrong with the rules, and what they are."""
 
-    def look(links: Netlink) -> tuple[str | None, InForce]:
+    def inside() -> tuple[str | None, InForce]:
         found = nft.in_force()
         try:
-            text = gateway.text(links, files.all().values())
+            text = gateway.text(files.all().values())
         except nft.Gone as error:
             return str(error), found
         return nft.problem(files, text), found
 
     try:
-        return nft.inside(gateway.place.netns, look)
+        return nft.inside(gateway.place.netns, inside)
     except nft.Gone as error:
         return str(error), InForce()
-
-
-def _exports(control: FilerControl) -> dict[str, w.Mark] | None:
-    """By share instance; None while the filer does not tell."""
-    try:
-        return {mark.id: mark for mark in control.inventory()}
-    except Transient:
-        return None
-
-
-def _filer_fault(stored: StoredFlow, exports: dict[str, w.Mark] | None) -> str | None:
-    if exports is None:
-        return None
-    found = exports.get(stored.instance_id)
-    if found is None:
-        return "the filer does not export it"
-    if found.broken:
-        return f"at the filer: {found.broken}"
-    there = cast(dict[str, str], found.facts.get("clients") or {})
-    same = _plain(there) == _plain(rules_text.needed(stored))
-    return None if same else "the filer's rules differ"
 
 
 def _plain(clients: dict[str, str]) -> dict[Network, str]:

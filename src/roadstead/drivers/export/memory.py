@@ -52,7 +52,7 @@ class MemoryExport:
             if spec.proto.upper() not in self.info.protocols:
                 raise Unsupported(f"protocol {spec.proto} is not served here")
             exports = self._exports(spec.place)
-            if self.info.gateway and spec.instance_id not in spec.place.flows:
+            if self.info.gateway == "l4" and spec.instance_id not in spec.place.flows:
                 raise Transient(f"share instance {spec.instance_id} has no addresses here yet")
             for other in exports.values():
                 same = other.instance_id == spec.instance_id

@@ -20,8 +20,8 @@ _DIRECTORY = 2
 _GETATTR, _LOOKUP, _PUTROOTFH = 9, 15, 24
 _EXCHANGE_ID, _CREATE_SESSION, _DESTROY_SESSION, _SEQUENCE, _DESTROY_CLIENTID = 42, 43, 44, 53, 57
 _NAMES = {
-    1: "PERM", 2: "NOENT", 5: "IO", 13: "ACCESS", 20: "NOTDIR", 70: "STALE", 10004: "NOTSUPP",
-    10006: "SERVERFAULT", 10008: "DELAY", 10013: "GRACE", 10016: "WRONGSEC",
+    1: "PERM", 2: "NOENT", 5: "IO", 13: "ACCESS", 20: "NOTDIR", 22: "INVAL", 70: "STALE",
+    10004: "NOTSUPP", 10006: "SERVERFAULT", 10008: "DELAY", 10013: "GRACE", 10016: "WRONGSEC",
     10021: "MINOR_VERS_MISMATCH", 10022: "STALE_CLIENTID", 10052: "BADSESSION",
 }  # fmt: skip
 _OPERATIONS = {
@@ -46,11 +46,19 @@ class _Status(Exception):
 
 
 def attempt(
-    server: str, port: int, *, source: str, netns: str | None, path: str, timeout: float = 5.0
+    server: str,
+    port: int,
+    *,
+    source: str,
+    netns: str | None,
+    path: str,
+    name: str = "",
+    timeout: float = 5.0,
 ) -> Attempt:
-    """What a client at `source` gets that looks up `path`, within about `timeout` seconds."""
+    """What a client at `source` gets that looks up `path`, and that `name` in it, within about
+    `timeout` seconds."""
     began = time.monotonic()
-    outcome, status, detail = _outcome(server, port, source, netns, path, timeout)
+    outcome, status, detail = _outcome(server, port, source, netns, path, name, timeout)
     return Attempt(
         server=server,
         source=source,
@@ -62,11 +70,11 @@ def attempt(
 
 
 def _outcome(
-    server: str, port: int, source: str, netns: str | None, path: str, timeout: float
+    server: str, port: int, source: str, netns: str | None, path: str, name: str, timeout: float
 ) -> tuple[str, str | None, str]:
     try:
         with _Client(server, port, source, netns, path, timeout) as client:
-            kind = client.kind()
+            kind = client.kind(name)
     except _Denied as error:
         return "refused", None, str(error)
     except _Status as error:
@@ -121,10 +129,11 @@ class _Client:
         finally:
             self._socket.close()
 
-    def kind(self) -> int:
-        """The type (nfs_ftype4) of what is at the path, seen from the server's root."""
+    def kind(self, child: str = "") -> int:
+        """The type (nfs_ftype4) of what is at the path, seen from the server's root; of the child
+        of that name, if there is one."""
         session = self._begin_session()
-        names = [name for name in self._path.split("/") if name]
+        names = [name for name in (*self._path.split("/"), child) if name]
         answer = self._compound(
             (_SEQUENCE, session + _u32(1, 0, 0, 0)),
             (_PUTROOTFH, b""),

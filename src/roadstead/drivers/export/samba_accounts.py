@@ -78,7 +78,7 @@ class Accounts:
             ready = account.ready and not account.given
             account = msgspec.structs.replace(account, given="", ready=ready)
         password = given or (None if account.given else self._derived(name, account))
-        if account != before:
+        if account != before or not account.ready:  # a killed call may have written a part
             self._write(known | {name: account})
         if not account.ready and password is not None:
             store(name, password)

@@ -9,7 +9,7 @@ from roadstead.drivers.export import ganesha_conf as conf
 from roadstead.drivers.export.ganesha_bus import GaneshaBus, Refused
 from roadstead.drivers.export.ganesha_live import LiveExport, live_exports
 from roadstead.drivers.filer import paths
-from roadstead.drivers.filer.ganesha_rules import Rule, RulesFile
+from roadstead.drivers.filer.ganesha_rules import CHANGE_NAME, Rule, RulesFile
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Unsupported
 
@@ -40,7 +40,7 @@ class GaneshaFiler:
         directory_there: str = "",
     ) -> None:
         self._rules = RulesFile(Path(config_directory))
-        self._file_there = Path(directory_there or config_directory) / self._rules.path.name
+        self._change_there = Path(directory_there or config_directory) / CHANGE_NAME
         self._bus = GaneshaBus(Path(bus.removeprefix("unix:path=")), dbus_prefix)
         self._first = first_export_id
 
@@ -49,9 +49,10 @@ class GaneshaFiler:
         on. Conflict when the name is somebody else's."""
         paths.check(spec)
         with self._rules.locked():
-            before, live = self._rules.read(), live_exports(self._bus)
+            before = self._rules.read()
+            live, served = self._live(spec.instance_id, spec.name, before)
             _refuse_others_name(spec, before, live)
-            number = self._number(spec, before, live)
+            number = self._number(spec, before, live, served)
             wanted = Rule(
                 instance_id=spec.instance_id,
                 export_id=spec.export_id,
@@ -71,7 +72,8 @@ class GaneshaFiler:
         """Neither served nor stored: whoever had it mounted gets an error at once."""
         with self._rules.locked():
             rules = self._rules.read()
-            for number, export in self._ours(live_exports(self._bus), rules).items():
+            live, _ = self._live(instance_id, "", rules)
+            for number, export in self._ours(live, rules).items():
                 if paths.instance_of(export.path) == instance_id:
                     self._bus.remove_export(number)
             # Last: what is served without a file would be nobody's.
@@ -97,6 +99,16 @@ class GaneshaFiler:
 
     # --- inside -------------------------------------------------------------------------------
 
+    def _live(
+        self, instance_id: str, name: str, rules: Mapping[str, Rule]
+    ) -> tuple[dict[int, LiveExport], set[int]]:
+        """What is served and may have to do with the share, and the numbers of all there is: to
+        look at every other share's export takes too long where there are hundreds."""
+        shown = self._bus.show_exports()
+        others = {r.number: r.name for r in rules.values() if r.instance_id != instance_id}
+        near = [n for n, pseudo in shown.items() if pseudo == name or others.get(n) != pseudo]
+        return live_exports(self._bus, near), set(shown)
+
     def _ours(
         self, live: Mapping[int, LiveExport], rules: Mapping[str, Rule]
     ) -> dict[int, LiveExport]:
@@ -109,16 +121,20 @@ class GaneshaFiler:
         }
 
     def _number(
-        self, spec: FilerExport, rules: Mapping[str, Rule], live: Mapping[int, LiveExport]
+        self,
+        spec: FilerExport,
+        rules: Mapping[str, Rule],
+        live: Mapping[int, LiveExport],
+        served: set[int],
     ) -> int:
         """The number the share has had, or one that nobody has: handles of clients contain it."""
         kept = rules.get(spec.instance_id)
         if kept and (kept.number not in live or _is_of(live[kept.number], spec)):
             return kept.number
-        served = next((n for n, e in self._ours(live, rules).items() if _is_of(e, spec)), None)
-        if served is not None:
-            return served
-        taken = {rule.number for rule in rules.values()} | live.keys()
+        orphan = next((n for n, e in self._ours(live, rules).items() if _is_of(e, spec)), None)
+        if orphan is not None:
+            return orphan
+        taken = {rule.number for rule in rules.values()} | served
         # Beginning where its own number would be keeps a new share off a deleted one's handles.
         count = _LAST_NUMBER - self._first + 1
         for offset in range(count):
@@ -135,9 +151,11 @@ class GaneshaFiler:
                 self._bus.remove_export(number)
         there = live.get(wanted.number)
         if there is None or not _is_exactly(there, wanted):
-            self._bus.add_export(self._file_there, wanted.number)
+            self._rules.write_change(wanted)
+            self._bus.add_export(self._change_there, wanted.number)
         elif there.clients != conf.served_clients(wanted.clients):
-            self._bus.update_export(self._file_there, wanted.number)
+            self._rules.write_change(wanted)
+            self._bus.update_export(self._change_there, wanted.number)
 
     def _undo(self, wanted: Rule, before: Mapping[str, Rule]) -> None:
         """After a refusal nobody is served by it, and the file is as it was."""

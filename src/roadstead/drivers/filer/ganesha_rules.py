@@ -18,6 +18,7 @@ from roadstead.drivers.export.ganesha_files import write_durably
 from roadstead.model.errors import DriverError
 
 FILE_NAME = "roadstead.conf"
+CHANGE_NAME = "roadstead-change"  # what the server is told to read now; only while it does
 _TITLE = "# Roadstead's exports: replaced as a whole. Yours belong into a file of your own.\n"
 _HEADER = "# export "
 
@@ -39,6 +40,7 @@ class RulesFile:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
+        self._change = directory / CHANGE_NAME
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
@@ -49,7 +51,10 @@ class RulesFile:
             raise DriverError(f"{self.path.parent}: {error.strerror}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                self._change.unlink(missing_ok=True)
         finally:
             os.close(fd)
 
@@ -75,6 +80,11 @@ class RulesFile:
             if self.path.read_text(errors="replace") == text:
                 return
         write_durably(self.path, text)
+
+    def write_change(self, rule: Rule) -> None:
+        """This one export is in a file of its own: to read all of ours for each change would
+        take a server with a thousand of them a second."""
+        self._change.write_text(_text(rule))
 
 
 def _text(rule: Rule) -> str:

@@ -20,7 +20,8 @@ def configure(links: Netlink, spec: n.PortSpec, port: n.Port, *, mark: str) -> N
         links.set_link(end, state="up")
     if spec.gateway is None:
         links.flush_routes(end)
-    links.ensure_gateway(end, spec.gateway, addresses=port.addresses, table=gateway_table(spec.id))
+    speaks = (*port.addresses, *normal(spec.guests))
+    links.ensure_gateway(end, spec.gateway, addresses=speaks, table=gateway_table(spec.id))
 
 
 def gateway_table(port_id: str) -> int:

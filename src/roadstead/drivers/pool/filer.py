@@ -7,6 +7,7 @@ gateways' export driver; the pool asks it for size limits only.
 import contextlib
 import errno
 import os
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from roadstead.model.errors import (
 _AWAY = frozenset(
     getattr(errno, name)
     for name in "EIO ETIMEDOUT ESTALE ENOTCONN ECONNREFUSED ECONNRESET ECONNABORTED EHOSTDOWN "
-    "EHOSTUNREACH ENETUNREACH EREMOTEIO EAGAIN ENODEV".split()
+    "EHOSTUNREACH ENETUNREACH EREMOTEIO EAGAIN ENODEV ERANGE".split()
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -92,6 +93,7 @@ class FilerPool:
             )
         self._marker: str | None = None
         self._locks = IdLocks()
+        self._renewing = threading.Lock()
 
     # --- the pool -----------------------------------------------------------------------------
 
@@ -103,6 +105,8 @@ class FilerPool:
         with self._explained():
             if self._mount:
                 self._mount.ensure()
+                if not self._is_there():
+                    self._mount.renew()
             if not (self._allow_local or is_mount(self.layout.tree)):
                 if self.layout.marker_id() is None:
                     raise DriverError(f"pool {self.name}: {self.layout.tree} is not mounted")
@@ -158,7 +162,6 @@ class FilerPool:
     def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
         """The directory is there, root's, with exactly this size noted (and kept to, where the
         filer can)."""
-        share = self.layout.share(spec.instance_id)
         with self._working(spec.instance_id):
             known = self.layout.size(spec.instance_id)
             if self.layout.has_share(spec.instance_id) and known not in (None, spec.size_bytes):
@@ -167,9 +170,7 @@ class FilerPool:
             if known != spec.size_bytes:
                 self.layout.write_size(spec.instance_id, spec.size_bytes)
             if not self.layout.has_share(spec.instance_id):
-                share.mkdir(mode=0o755)
-                share.chmod(0o755)
-                durable.sync_directory(self.layout.shares)
+                self.layout.make_share(spec.instance_id)
             self._limit(spec.instance_id, spec.size_bytes)
             return self._found(spec.instance_id, spec.size_bytes)
 
@@ -249,11 +250,21 @@ class FilerPool:
             raise DriverError(said) from error
 
     def _ready(self) -> None:
-        """Transient when the tree is not the one `ensure_pool` found."""
+        """Transient when the tree is not the one `ensure_pool` found, and cannot be had back."""
+        if self._mount and not self._is_there():
+            with self._renewing:
+                if not self._is_there():
+                    self._mount.renew()
         marker = self.layout.marker_id()
         if marker is None or self._marker not in (None, marker):
             raise Transient(f"pool {self.name} is not mounted")
         self.layout.check()
+
+    def _is_there(self) -> bool:
+        try:
+            return self.layout.marker_id() is not None
+        except OSError:
+            return False
 
     def _clean_up(self) -> None:
         """What a killed predecessor left is gone."""

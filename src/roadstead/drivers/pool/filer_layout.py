@@ -67,6 +67,15 @@ class FilerLayout:
         """Whether there is such a directory."""
         return _is_directory(self.share(instance_id))
 
+    def make_share(self, instance_id: str) -> None:
+        """The share's directory is there, as the root of a new filesystem would be."""
+        share = self.share(instance_id)
+        share.mkdir(mode=0o755)
+        # The umask had its say. Not always: libnfs 4 cannot do that to directories by NFSv4.
+        if share.stat().st_mode & 0o777 != 0o755:
+            share.chmod(0o755)
+        durable.sync_directory(self.shares)
+
     def rubbish(self, instance_id: str) -> Path:
         """What is left of the share while it is being deleted."""
         return self.trash / _checked(instance_id)

@@ -14,9 +14,9 @@ from roadstead.model.hosts import MountSpec
 
 # Tenths of a second: an unanswered call has failed after about half a minute.
 NFS_OPTIONS = "vers=4,soft,timeo=100,retrans=2,softreval"
-# Milliseconds; and a lost connection is tried again so often. libnfs 4 writes by NFSv4 up to four
-# kilobytes at a time only, and nothing here writes more.
-FUSE_OPTIONS = "version=4&uid=0&gid=0&timeout=10000&autoreconnect=2"
+# Milliseconds. libnfs 4 writes by NFSv4 up to four kilobytes at a time only, and nothing here
+# writes more; what it had with a filer that went away it never gets back.
+FUSE_OPTIONS = "version=4&uid=0&gid=0&timeout=15000&autoreconnect=0"
 
 
 class FilerMount:
@@ -49,6 +49,15 @@ class FilerMount:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._point.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._means.mount(spec, self._point)
+
+    def renew(self) -> None:
+        """It is mounted, anew where the client does not recover by itself. Transient while the
+        filer does not answer; calls on the old mount have failed."""
+        seen = table.at(self._point)
+        if seen is not None and seen.fstype.startswith("fuse") and self._is_ours():
+            fuse_process.end(self._point)
+            self.ensure_absent()
+        self.ensure()
 
     def ensure_absent(self) -> None:
         """Not mounted any more, and no process is left of it. InUse while something is open."""

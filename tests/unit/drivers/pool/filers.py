@@ -8,12 +8,39 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.drivers.pool.filer import FilerPool
+from roadstead.model import ids
+from roadstead.model import world as w
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from roadstead.drivers.base_filer import FilerControl
+
+GIB = 1 << 30
+
+
+def spec(size_bytes: int = GIB) -> w.ShareSpec:
+    return w.ShareSpec(instance_id=ids.new_id(), size_bytes=size_bytes)
+
+
+def pool_at(
+    tree: Path, control: MemoryFiler | None = None, *, allow_local: bool = False
+) -> FilerPool:
+    """Not yet ready."""
+    return FilerPool(
+        name="test",
+        tree=str(tree),
+        path="/vol/0/",
+        control=control or MemoryFiler(),
+        allow_local=allow_local,
+    )
+
+
+def directory(pool: FilerPool, share: w.ShareOnDisk) -> Path:
+    """The share's root directory, as this host sees it."""
+    return pool.layout.tree / "roadstead/shares" / share.instance_id
 
 
 @contextlib.contextmanager
@@ -44,3 +71,21 @@ def assert_exactly(pool: FilerPool, shares: Collection[str]) -> None:
     for directory in (layout.shares, layout.sizes):
         assert set(os.listdir(directory)) == set(shares)
     assert os.listdir(layout.trash) == []
+
+
+def fill(root: Path, outside: Path) -> None:
+    """What a tenant could think of."""
+    (root / "link-out").symlink_to(outside)
+    (root / ".moved-0").symlink_to(outside)
+    (root / ".moved-1").mkdir()
+    (root / ".moved-1/full").mkdir()
+    (root / ".moved-2").write_text("a file of that name")
+    os.mkfifo(root / "fifo")
+    (root / "locked").mkdir()
+    (root / "locked/inside").write_text("x")
+    (root / "locked").chmod(0)
+    for name in (b"\xff\xfe", b"-rf", b"new\nline", b"\\", b"x" * 255):
+        Path(os.fsdecode(os.fsencode(root) + b"/" + name)).mkdir()
+    (root / "dir").mkdir()
+    (root / "dir/deeper").symlink_to(outside)
+    os.link(root / ".moved-2", root / "dir/hard")

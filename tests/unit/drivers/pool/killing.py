@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from roadstead.drivers.pool import durable, mounts
@@ -25,13 +25,15 @@ EFFECTS: list[tuple[Any, str]] = [
 ]
 
 
-def killed_at(step: int, action: Callable[[], None]) -> bool:
+def killed_at(
+    step: int, action: Callable[[], object], effects: Sequence[tuple[Any, str]] = EFFECTS
+) -> bool:
     """The action has run in a child until `kill -9` met it at that step; False when it was through
     before. Every effect counts twice: killed before it, and after it."""
     child = os.fork()
     if child == 0:
         try:
-            _arm(step)
+            _arm(step, effects)
             action()
             os._exit(0)
         except BaseException:
@@ -42,7 +44,7 @@ def killed_at(step: int, action: Callable[[], None]) -> bool:
     return status != 0
 
 
-def _arm(step: int) -> None:
+def _arm(step: int, effects: Sequence[tuple[Any, str]]) -> None:
     left = [step]
 
     def passed() -> None:
@@ -59,5 +61,5 @@ def _arm(step: int) -> None:
 
         return act
 
-    for module, name in EFFECTS:
+    for module, name in effects:
         setattr(module, name, deadly(getattr(module, name)))

@@ -1,0 +1,121 @@
+"""Whether a proxy gateway still gets at its filer: tried, as a client would."""
+
+import ipaddress
+import secrets
+import socket
+from typing import cast
+
+import msgspec
+
+from roadstead.drivers import netns as namespaces
+from roadstead.drivers.base_filer import FilerControl
+from roadstead.drivers.export import nfs_probe
+from roadstead.drivers.export.ganesha_conf import Behind, StoredExport
+from roadstead.model import gateways as g
+from roadstead.model import world as w
+from roadstead.model.errors import Transient
+from roadstead.model.ids import pseudo_path
+
+_PATIENCE = 2.0  # seconds for the filer to take a connection
+_ANSWER = 3.0  # seconds for a look-up
+REFUSED = "refused"  # the filer answers, but not to the gateway
+# That name is not there, or wait: both are the filer's own words.
+_ALIVE = frozenset(("NFS4ERR_NOENT", "NFS4ERR_DELAY"))
+
+
+def look(place: w.Place, stored: StoredExport) -> tuple[str, str]:
+    """(health, detail) of the way from the tenant's side to the filer.
+
+    A name that nobody has ever asked for is looked up, for what the server knows it tells without
+    the filer. Only a filer that answers us directly proves its proxy dead.
+    """
+    behind = stored.behind
+    if behind is None or not behind.seen_from:
+        return g.OK, ""
+    if detail := _unreachable(place, behind):
+        return g.UNREACHABLE, detail
+    tried = _through(place, stored, behind.seen_from[0])
+    if tried.nfs_status in _ALIVE:
+        return g.OK, ""
+    direct = nfs_probe.attempt(
+        behind.address,
+        behind.port,
+        source=_own(place, behind),
+        netns=place.netns,
+        path=behind.name,
+        timeout=_ANSWER,
+    )
+    if direct.outcome != "admitted":
+        health = REFUSED if direct.outcome == "refused" else g.UNREACHABLE
+        return health, f"{behind.address}: {direct.detail}"
+    again = _through(place, stored, behind.seen_from[0])
+    if again.nfs_status in _ALIVE:
+        return g.OK, ""
+    return g.BROKEN, f"its filer session is dead: {again.detail}"
+
+
+def exported(control: FilerControl) -> dict[str, w.Mark] | None:
+    """The filer's exports of ours by share instance; None while it does not tell."""
+    try:
+        return {mark.id: mark for mark in control.inventory()}
+    except Transient:
+        return None
+
+
+def filer_fault(
+    stored: StoredExport, exports: dict[str, w.Mark] | None, needed: dict[str, str]
+) -> str | None:
+    """What is wrong with the filer's own rules for the share."""
+    if exports is None:
+        return None
+    found = exports.get(stored.instance_id)
+    if found is None:
+        return "the filer does not export it"
+    if found.broken:
+        return f"at the filer: {found.broken}"
+    there = cast(dict[str, str], found.facts.get("clients") or {})
+    return None if _plain(there) == _plain(needed) else "the filer's rules differ"
+
+
+def without_own(mark: w.Mark, place: w.Place) -> w.Mark:
+    """The mark, with the share's clients only: a gateway looks at its share itself, too."""
+    own = set(map(ipaddress.ip_network, place.addresses))
+    clients = cast(dict[str, str], mark.facts.get("clients") or {})
+    if not mark.broken:
+        return mark
+    others = {t: level for t, level in clients.items() if ipaddress.ip_network(t) not in own}
+    return msgspec.structs.replace(mark, facts=mark.facts | {"clients": others})
+
+
+def _through(place: w.Place, stored: StoredExport, own: str) -> w.Attempt:
+    behind = cast(Behind, stored.behind)
+    return nfs_probe.attempt(
+        own,
+        behind.port,
+        source=own,
+        netns=place.netns,
+        path=pseudo_path(stored.instance_id),
+        name=f".roadstead-{secrets.token_hex(8)}",
+        timeout=_ANSWER,
+    )
+
+
+def _own(place: w.Place, behind: Behind) -> str:
+    six = ":" in behind.address
+    return next((a for a in place.storage if (":" in a) == six), "")
+
+
+def _unreachable(place: w.Place, behind: Behind) -> str | None:
+    """Why the filer takes no connection."""
+    family = socket.AF_INET6 if ":" in behind.address else socket.AF_INET
+    try:
+        with namespaces.tcp_socket(place.netns, family) as connection:
+            connection.settimeout(_PATIENCE)
+            connection.connect((behind.address, behind.port))
+    except OSError as error:
+        return f"{behind.address}: {error}"
+    return None
+
+
+def _plain(clients: dict[str, str]) -> dict[object, str]:
+    return {ipaddress.ip_network(target): level for target, level in clients.items()}

@@ -1,0 +1,147 @@
+"""Export rules on a Linux NFS server (knfsd), made by its `exportfs` over ssh."""
+
+import shlex
+import threading
+from collections.abc import Iterator, Sequence
+
+from roadstead.drivers.base_filer import FilerExport, FilerInfo
+from roadstead.drivers.exec import CommandFailed, run
+from roadstead.drivers.filer import exportfs_text as text
+from roadstead.drivers.filer import paths
+from roadstead.model import world as w
+from roadstead.model.errors import DriverError, Transient, Unsupported
+
+_CONNECTION_FAILED = 255  # ssh(1)
+_READ = 'if [ -e "$1" ]; then cat -- "$1"; fi'
+_WRITE = 'umask 022 && cat > "$1.tmp" && sync "$1.tmp" && mv -- "$1.tmp" "$1" && sync "${1%/*}"'
+
+
+class ExportfsFiler:
+    """Exports of the host, which is logged in to as `user` (root, or somebody who may run exportfs
+    and write `file`).
+
+    The administrator's own exports are never touched: neither /etc/exports, nor what was exported
+    by hand, which is why `exportfs -r` is never called. Ours are those in `file`, and those of the
+    directories beside them. `file` brings them back when the filer starts; clients keep their
+    mounts, for every export has its share's id as fsid.
+
+    Clients of a knfsd mount the directory itself: `FilerExport.name` must be its path.
+
+    The host's key must be known (`known_hosts`, else the user's own file): nobody is asked. With
+    `command` another program than ssh takes the words after it.
+
+    Tried against a program that plays exportfs, in a real shell; never yet against a real knfsd.
+    """
+
+    info = FilerInfo(kind="exportfs")
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        user: str = "root",
+        identity_file: str = "",
+        known_hosts: str = "",
+        port: int = 22,
+        command: Sequence[str] = ("ssh",),
+        file: str = "/etc/exports.d/roadstead.exports",
+        timeout: float = 60.0,
+    ) -> None:
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10"]
+        options += ["ServerAliveInterval=5", "ServerAliveCountMax=3"]
+        if identity_file:
+            options += [f"IdentityFile={identity_file}", "IdentitiesOnly=yes"]
+        if known_hosts:
+            options.append(f"UserKnownHostsFile={known_hosts}")
+        words = [word for option in options for word in ("-o", option)]
+        self._ssh = [*command, *words, "-p", str(port), "-l", user, "--", host]
+        self._file = file
+        self._timeout = timeout
+        self._lock = threading.Lock()
+
+    def ensure_export(self, spec: FilerExport) -> None:
+        """In the file, and in the filer's kernel for exactly these clients; any other is refused
+        from its next request on. Unsupported when the name is not the path."""
+        paths.check(spec)
+        if spec.name != spec.path:
+            raise Unsupported("clients of this filer mount the directory itself, by its path")
+        if paths.instance_of(spec.path) != spec.instance_id:
+            raise DriverError(f"{spec.path} is not the directory of {spec.instance_id}")
+        rule = text.Rule(
+            instance_id=spec.instance_id,
+            export_id=spec.export_id,
+            path=spec.path,
+            clients=dict(sorted(spec.clients.items())),
+        )
+        with self._lock:
+            rules, live = self._rules(), self._live()
+            if rules.get(rule.instance_id) != rule:
+                self._write({**rules, rule.instance_id: rule})
+            self._run(text.commands(rule, rule.path, live.get(rule.path, {}), rule.clients))
+
+    def ensure_export_absent(self, instance_id: str) -> None:
+        """Neither in the kernel nor in the file."""
+        with self._lock:
+            rules, live = self._rules(), self._live()
+            for path, clients in live.items():
+                if paths.instance_of(path) == instance_id:
+                    self._run(text.commands(None, path, clients, {}))
+            # Last: what is exported without being in the file would be nobody's.
+            if rules.pop(instance_id, None) is not None:
+                self._write(rules)
+
+    def ensure_size(self, path: str, size_bytes: int) -> None:
+        """Unsupported: exportfs limits no sizes."""
+        raise Unsupported("this filer limits no sizes")
+
+    def inventory(self) -> Iterator[w.Mark]:
+        """Every export of ours, in the file or in the kernel; clients as the kernel has them."""
+        with self._lock:
+            rules, live = self._rules(), self._live()
+        for rule in rules.values():
+            clients = live.get(rule.path, {})
+            broken = None if clients == rule.clients else "other clients are admitted"
+            yield _mark(rule.instance_id, rule.export_id, rule.path, clients, broken)
+        roots = {rule.path.rpartition("/")[0] for rule in rules.values()}
+        for path, clients in live.items():
+            id_ = paths.instance_of(path)
+            if id_ and id_ not in rules and path.rpartition("/")[0] in roots:
+                yield _mark(id_, 0, path, clients, "in no file of ours")
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _rules(self) -> dict[str, text.Rule]:
+        return text.parse_file(self._there(shlex.join(["sh", "-c", _READ, "sh", self._file])))
+
+    def _live(self) -> dict[str, dict[str, str]]:
+        return text.parse_listing(self._there("exportfs -v"))
+
+    def _write(self, rules: dict[str, text.Rule]) -> None:
+        script = shlex.join(["sh", "-c", _WRITE, "sh", self._file])
+        self._there(script, stdin=text.exports_text(rules.values()))
+
+    def _run(self, commands: Sequence[Sequence[str]]) -> None:
+        if commands:
+            self._there(" && ".join(map(shlex.join, commands)))
+
+    def _there(self, command: str, *, stdin: str = "") -> str:
+        """What the command printed on the filer, where a shell takes it apart."""
+        try:
+            return run([*self._ssh, command], stdin=stdin, timeout=self._timeout)
+        except CommandFailed as error:
+            said = error.output.strip()[-300:]
+            if error.status == _CONNECTION_FAILED:
+                raise Transient(f"the filer cannot be logged in to: {said}") from error
+            raise DriverError(f"the filer refused: {said}") from error
+
+
+def _mark(
+    id_: str, export_id: int, path: str, clients: dict[str, str], broken: str | None
+) -> w.Mark:
+    facts: dict[str, object] = {
+        "export_id": export_id,
+        "path": path,
+        "name": path,
+        "clients": clients,
+    }
+    return w.Mark(kind="export", id=id_, facts=facts, broken=broken)

@@ -1,0 +1,66 @@
+"""keepalived's configuration for one gateway of a pair, as text (keepalived.conf(5))."""
+
+import ipaddress
+
+from roadstead.model.pairs import PairSpec
+
+ADVERTISED_EVERY = 1  # seconds; silence for three of them and a bit means death (RFC 5798 §6.1)
+# A gateway that comes back waits until its rules are right; only then does it take over.
+RETURN_DELAY = 5
+FIRST, SECOND = 150, 100
+# There must be one address that the election is about; this one is on nobody's network. Whoever
+# has it has them all.
+MARKER = {4: "127.0.0.254/32", 6: "fd72:6f61:6473::1/128"}
+
+_TEXT = """\
+global_defs {{
+  vrrp_version 3
+  dynamic_interfaces
+}}
+vrrp_instance gateway {{
+  state BACKUP
+  interface {interface}
+  virtual_router_id 1
+  priority {priority}
+  advert_int {every}
+  preempt_delay {delay}
+  unicast_src_ip {own}
+  unicast_peer {{
+    {peer}
+  }}
+  check_unicast_src
+  garp_master_delay 1
+  garp_master_repeat 3
+  garp_master_refresh 30
+  virtual_ipaddress {{
+    {marker} dev lo
+  }}
+  virtual_ipaddress_excluded {{
+{addresses}
+  }}
+}}
+"""
+
+
+def marker(spec: PairSpec) -> str:
+    """What is on the loopback device of the gateway that has the addresses."""
+    return MARKER[ipaddress.ip_address(spec.own).version]
+
+
+def text(spec: PairSpec) -> str:
+    """The whole file; equal for equal specs."""
+    lines = [
+        f"    {address} dev {interface}"
+        for interface, addresses in sorted(spec.addresses.items())
+        for address in sorted(addresses)
+    ]
+    return _TEXT.format(
+        interface=spec.interface,
+        priority=FIRST if spec.first else SECOND,
+        every=ADVERTISED_EVERY,
+        delay=RETURN_DELAY,
+        own=spec.own,
+        peer=spec.peer,
+        marker=marker(spec),
+        addresses="\n".join(lines),
+    )

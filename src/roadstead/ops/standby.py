@@ -1,0 +1,185 @@
+"""Gateways of other hosts' backends for which this host stands by: each has the rules of the one
+it stands by for, read from the database, and its part in the election. Everything of a gateway
+that has gone goes, too."""
+
+import structlog
+
+from roadstead.drivers.base_failover import Failover
+from roadstead.model.errors import RoadsteadError
+from roadstead.model.ids import place_netns, standby_place
+from roadstead.model.networks import PortRef
+from roadstead.model.share_networks import FlowLease, Lease, ShareServer
+from roadstead.model.world import ExportSpec, Place, RuleSpec
+from roadstead.ops import gateways
+from roadstead.roads import direct, gateway, pair
+from roadstead.roads import network as road
+from roadstead.roads.network import Networked
+from roadstead.roads.pair import Side
+from roadstead.roads.standby import Standby
+from roadstead.store import access, allocations, flows, share_servers, shares
+from roadstead.store.db import Database, Tx
+
+log = structlog.get_logger()
+
+_WHOLE_EVERY = 30
+# The share's own operation takes it away, and the active gateway has cut its clients already.
+_NOT_PASSED = frozenset(("creating", "deleting"))
+_Flows = list[tuple[ExportSpec, list[RuleSpec]]]
+
+
+class StandbySweep:
+    """One host's, for all its `[standbys]`."""
+
+    def __init__(self, db: Database, host: str, networked: Networked) -> None:
+        self._db, self._host, self._networked = db, host, networked
+        self._seen: dict[str, tuple[Side, _Flows]] = {}
+        self._looks = 0
+
+    def run(self) -> None:
+        """Every standby gateway is as its active one, or as the database says that should be."""
+        failover = self._networked.failover
+        if failover is None:
+            return
+        if self._looks % _WHOLE_EVERY == 0:
+            self._seen.clear()
+        self._looks += 1
+        marks = list(failover.inventory())
+        running = {mark.id for mark in marks if mark.broken is None}
+        wanted: set[str] = set()
+        for standby in self._networked.standbys:
+            for server, side, passed in self._wanted(standby):
+                wanted.add(side.place.id)
+                try:
+                    self._ensure(failover, standby, server, side, passed, running)
+                except RoadsteadError as error:
+                    log.warning("standby not ready", server=server.id, error=str(error))
+        self._remove(failover, {mark.id for mark in marks} - wanted)
+
+    def places(self, standby: Standby) -> dict[str, Place]:
+        """Where its gateways are, by share server."""
+        return {server.id: side.place for server, side, _ in self._wanted(standby)}
+
+    # --- what should be -------------------------------------------------------------------------
+
+    def _wanted(self, standby: Standby) -> list[tuple[ShareServer, Side, _Flows]]:
+        with self._db.read() as tx:
+            servers = {s.id: s for s in share_servers.at(tx, standby.active)}
+            own = flows.standbys_for(tx, [standby.active])
+            found = [
+                self._wanted_for(tx, standby, servers[server_id], own)
+                for server_id in sorted({lease.share_server_id for lease in own})
+                if server_id in servers and servers[server_id].status != "deleting"
+            ]
+        return found
+
+    def _wanted_for(
+        self, tx: Tx, standby: Standby, server: ShareServer, own: list[Lease]
+    ) -> tuple[ShareServer, Side, _Flows]:
+        mine = [lease for lease in own if lease.share_server_id == server.id]
+        passing = flows.of_server(tx, server.id)
+        place = place_of(server.id, mine, passing)
+        side = Side(
+            place=place,
+            legs=[*gateways.tenant_subnets(tx, server.id), *standby.storage],
+            leases=mine,
+            passing=passing,
+            peers=allocations.of_server(tx, server.id),
+            first=False,
+        )
+        return server, side, _flows(tx, place, server.id)
+
+    # --- making it so ---------------------------------------------------------------------------
+
+    def _ensure(
+        self,
+        failover: Failover,
+        standby: Standby,
+        server: ShareServer,
+        side: Side,
+        passed: _Flows,
+        running: set[str],
+    ) -> None:
+        network, place = self._networked.network, side.place
+        if place.id in running and self._seen.get(server.id) == (side, passed):
+            if not failover.holds(place):
+                failover.forget_connections(place)
+            return
+        with self._networked.wire_lock:
+            road.ensure_segments(network, side.legs)
+        network.ensure_place(place)
+        with self._networked.server_lock(place.id):
+            # The rules need the leg, and the election comes last.
+            pair.ensure_own(self._networked, side)
+            standby.export.ensure_flows(place, passed)
+            pair.ensure_ports(self._networked, side)
+        self._seen[server.id] = (side, passed)
+
+    # --- leftovers --------------------------------------------------------------------------------
+
+    def _remove(self, failover: Failover, place_ids: set[str]) -> None:
+        """Of these nothing is left, but for those that are this host's own gateways."""
+        if not place_ids:
+            return
+        with self._db.read() as tx:
+            own = {server.id for server in share_servers.on_host(tx, self._host)}
+        for place_id in sorted(place_ids - own):
+            try:
+                self._remove_one(failover, place_id)
+            except RoadsteadError as error:
+                log.warning("leftover standby stays", place=place_id, error=str(error))
+
+    def _remove_one(self, failover: Failover, place_id: str) -> None:
+        network = self._networked.network
+        place = Place(id=place_id, netns=place_netns(place_id))
+        with self._networked.server_lock(place_id):
+            marks = [m for m in network.inventory() if m.facts.get("place_id") == place_id]
+            for mark in marks:
+                network.ensure_port_down(PortRef(id=mark.id))
+            for standby in self._networked.standbys:
+                standby.export.ensure_server_absent(place)
+            for mark in marks:
+                network.ensure_port_absent(PortRef(id=mark.id))
+            failover.ensure_absent(place_id)  # by its files the rest is found, until here
+            network.ensure_place_absent(place)
+        self._leave_wires({str(mark.facts["segment_id"]) for mark in marks})
+        self._seen = {i: seen for i, seen in self._seen.items() if standby_place(i) != place_id}
+
+    def _leave_wires(self, wires: set[str]) -> None:
+        with self._networked.wire_lock:
+            with self._db.read() as tx:
+                needed = {lease.wire for lease in allocations.on_host(tx, self._host)}
+                needed |= {
+                    lease.wire for lease in flows.standbys_for(tx, self._networked.standby_for)
+                }
+            road.ensure_segments_absent(self._networked.network, sorted(wires - needed))
+
+
+def place_of(server_id: str, own: list[Lease], passing: list[FlowLease]) -> Place:
+    """Where the gateway is that stands by for this share server's."""
+    place_id = standby_place(server_id)
+    return Place(
+        id=place_id,
+        netns=place_netns(place_id),
+        addresses=tuple(lease.address for lease in own if not lease.is_storage),
+        storage=tuple(lease.address for lease in own if lease.is_storage),
+        flows=gateway.flows(passing),
+    )
+
+
+def _flows(tx: Tx, place: Place, server_id: str) -> _Flows:
+    """What the active gateway may pass: rules count that are active, for those the filer knows."""
+    rules = access.in_shares_of_server(tx, server_id)
+    found: _Flows = []
+    for instance in shares.instances_of_server(tx, server_id):
+        if instance.id not in place.flows or instance.status in _NOT_PASSED:
+            continue
+        mine = [rule for rule in rules.get(instance.share_id, ()) if rule.state == "active"]
+        spec = ExportSpec(
+            instance_id=instance.id,
+            export_id=instance.export_id or 0,
+            path="",
+            proto=instance.proto,
+            place=place,
+        )
+        found.append((spec, direct.rule_specs(mine)))
+    return sorted(found, key=lambda one: one[0].export_id)

@@ -1,0 +1,242 @@
+"""What somebody changes by hand at a gateway or on its filer is put right by the sweep and told;
+what is the administrator's own is never touched."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import nfs4
+from tests.lab.links import address_texts, links
+from tests.lab.netns import in_thread, ip
+from tests.roads.gateway import GatewayRoad
+from tests.roads.gateway_census import GatewayCensus
+from tests.roads.network import address_of, level, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.lab.hosts import Client
+    from tests.roads.direct import Shared
+    from tests.roads.network import Tenant
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-drift")]
+
+CLIENT, STRANGER, OWN = "10.0.0.50", "10.0.0.60", "172.30.0.9"
+TABLE = "roadstead_gateway"
+
+
+class Site:
+    """A tenant with a share behind its gateway, and how to break it."""
+
+    def __init__(self, road: GatewayRoad) -> None:
+        self.road = road
+        self.tenant: Tenant = road.tenant("alice")
+        self.share: Shared = self.tenant.share(CLIENT)
+        self.address = address_of(self.tenant.api, self.share)
+        self.server = road.server(self.tenant)["id"]
+        self.netns = road.netns(self.tenant)
+
+    def rw(self) -> str:
+        """The set of the share's clients."""
+        (number,) = (
+            f.stem for f in (self.road.service.state / "exports/local" / self.server).glob("*.json")
+        )
+        return f"rw4_{number}"
+
+    def device(self) -> str:
+        """The interface with the share's address."""
+        wanted = f"{self.address}/24"
+        names = [link["ifname"] for link in links(self.netns)]
+        (found,) = (name for name in names if wanted in address_texts(self.netns, name))
+        return found
+
+    def told(self, since: int) -> set[str]:
+        """What sweeps found of share and gateway after that many other things."""
+        entries = self.road.drift()
+        mine = [e for e in entries if e["resource_id"] in (self.share.instance, self.server)]
+        return {f"{e['kind']} {e['resource_type']}" for e in mine[: len(mine) - since]}
+
+    def known(self) -> int:
+        """How much was told so far."""
+        entries = self.road.drift()
+        return len([e for e in entries if e["resource_id"] in (self.share.instance, self.server)])
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
+    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(road: GatewayRoad) -> Site:
+    return Site(road)
+
+
+@pytest.fixture(scope="module")
+def client(road: GatewayRoad, site: Site) -> Iterator[Client]:
+    with road.client(site.tenant, CLIENT) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def census(road: GatewayRoad) -> GatewayCensus:
+    return GatewayCensus(road)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own(road: GatewayRoad, site: Site) -> Iterator[None]:
+    """The administrator's exports, one of them of a share's directory, outlive everything."""
+    filer = road.filer
+    filer.export(50, "/projects", OWN)
+    filer.export(51, "/backup", OWN, path=f"{filer.tree}/roadstead/shares/{site.share.instance}")
+    yield
+    assert {"/admin", "/projects", "/backup"} <= set(filer.exports().values())
+    assert filer.clients()["/projects"] == filer.clients()["/backup"] == {OWN: "rw"}
+
+
+def _no_table(site: Site) -> None:
+    site.road.nft(site.tenant, "delete", "table", "inet", TABLE)
+
+
+def _no_counters(site: Site) -> None:
+    site.road.nft(site.tenant, "delete", "table", "inet", "roadstead_state")
+
+
+def _flushed(site: Site) -> None:
+    site.road.nft(site.tenant, "flush", "set", "inet", TABLE, site.rw())
+
+
+def _let_in(site: Site) -> None:
+    site.road.nft(site.tenant, "add", "element", "inet", TABLE, site.rw(), f"{{ {STRANGER} }}")
+
+
+def _wide_open(site: Site) -> None:
+    site.road.nft(site.tenant, "insert", "rule", "inet", TABLE, "forward", "accept")
+
+
+def _no_forwarding(site: Site) -> None:
+    argv = ["sysctl", "-qw", "net.ipv4.ip_forward=0"]
+    in_thread(site.netns, lambda: subprocess.run(argv, check=True))
+
+
+def _no_address(site: Site) -> None:
+    ip("address", "del", f"{site.address}/24", "dev", site.device(), netns=site.netns)
+
+
+def _one_more_address(site: Site) -> None:
+    ip("address", "add", "10.0.0.99/24", "dev", site.device(), netns=site.netns)
+
+
+def _no_flow_file(site: Site) -> None:
+    directory = site.road.service.state / "exports/local" / site.server
+    for file in directory.glob("*.json"):
+        file.unlink()
+
+
+def _unexported(site: Site) -> None:
+    site.road.filer.unexport(site.share.pseudo)
+
+
+def _readmitted(site: Site) -> None:
+    (source,) = site.road.at_filer(site.share) or {}
+    site.road.filer.readmit(site.share.pseudo, source, "172.30.0.99")
+
+
+def _nobody_at_filer(site: Site) -> None:
+    site.road.filer.readmit(site.share.pseudo)
+
+
+def _no_filer_file(site: Site) -> None:
+    (site.road.filer.rules / "roadstead.conf").unlink()
+
+
+def _empty_filer_file(site: Site) -> None:
+    """And a filer that was restarted before anybody noticed."""
+    (site.road.filer.rules / "roadstead.conf").write_text("")
+    site.road.filer.restart()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_no_table, "differs access"),
+        (_no_counters, "missing export"),
+        (_flushed, "differs access"),
+        (_let_in, "differs access"),
+        (_wide_open, "missing export"),
+        (_no_forwarding, "missing export"),
+        (_no_address, "differs share_server"),
+        (_one_more_address, "differs share_server"),
+        (_no_flow_file, "missing export"),
+        (_unexported, "missing export"),
+        (_readmitted, "missing export"),
+        (_nobody_at_filer, "missing export"),
+        (_no_filer_file, "missing export"),
+    ],
+)
+def test_a_change_by_hand_is_put_right_and_told(
+    site: Site, client: Client, census: GatewayCensus, change: Callable[[Site], None], told: str
+) -> None:
+    """G-I5: the gateway and the filer are as the database says, and administrators hear of it."""
+    before = site.known()
+    change(site)
+    wait_until(lambda: told in site.told(before), "administrators are told", 20)
+    wait_until(lambda: census.differences() == [], "it is put right", 20)
+    assert level(client, site.address, site.share) == "rw"
+    with site.road.client(site.tenant, STRANGER) as stranger:
+        with pytest.raises(ConnectionRefusedError):
+            level(stranger, site.address, site.share)
+    stored = (site.road.filer.rules / "roadstead.conf").read_text()
+    assert f'Pseudo = "{site.share.pseudo}"' in stored
+    # Once: what was put right stays so.
+    known = site.known()
+    site.road.service.run(
+        "roadstead", "ensure", "--state", str(site.road.service.state), check=False
+    )
+    assert site.known() == known
+
+
+def test_a_stranger_whom_somebody_let_in_is_cut_off(site: Site) -> None:
+    """G-I1: who got in meanwhile does not stay."""
+    with site.road.client(site.tenant, STRANGER) as stranger:
+        session = _got_in(site, stranger)
+        with pytest.raises((OSError, EOFError)):
+            while True:
+                session.lookup(site.share.pseudo)
+        with pytest.raises(ConnectionRefusedError):
+            level(stranger, site.address, site.share)
+
+
+def _got_in(site: Site, stranger: Client) -> nfs4.Client:
+    """A session, had between two sweeps."""
+    sessions: list[nfs4.Client] = []
+
+    def once() -> bool:
+        _let_in(site)
+        try:
+            sessions.append(nfs4.Client(site.address, netns=stranger.netns).__enter__())
+        except OSError:
+            return False
+        return True
+
+    wait_until(once, "the stranger got in")
+    return sessions[0]
+
+
+def test_nothing_is_told_of_what_nobody_touched(
+    site: Site, client: Client, census: GatewayCensus
+) -> None:
+    """Rules come and go, sessions live on: no sweep takes that for drift."""
+    known = len(site.road.drift())
+    with nfs4.Client(site.address, netns=client.netns) as session:
+        for address in ("10.0.0.128/25", "10.0.0.129", "10.0.0.192/26"):
+            rule = site.tenant.api.allow(site.share.id, address, "ro")
+            session.lookup(site.share.pseudo)
+            site.tenant.api.deny(site.share.id, rule["id"])
+        session.lookup(site.share.pseudo)
+    assert census.differences() == []
+    assert len(site.road.drift()) == known, site.road.drift()[:3]

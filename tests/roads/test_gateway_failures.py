@@ -1,0 +1,270 @@
+"""The agent killed, or failing, at every step of what a gateway does: nothing is stuck or left, in
+its namespace, in the kernel's tables, in the database, or on the filer."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab.netns import ip
+from tests.roads.gateway import GatewayRoad
+from tests.roads.gateway_census import GatewayCensus
+from tests.roads.network import address_of, level, seen, wait_until
+from tests.roads.test_network_failures import (
+    CREATE,
+    DELETE,
+    OBSTACLES,
+    _turned_round,  # pyright: ignore[reportPrivateUsage]
+    create,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.hosts import Client
+    from tests.roads.direct import Shared
+    from tests.roads.network import Tenant
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-failures")]
+
+CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
+# The tenant's segment and the storage network; a port on each, on the latter one a family.
+ONE_OF_EACH = {"segment": 2, "port": 3, "place": 1, "server": 0}
+PHASES = ("before", "effect", "journal")
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
+    """Unused gateways are not kept; what fails again and again fails for good soon."""
+    settings = {"network": {"unused_minutes": 0}, "grant_timeout_seconds": 8}
+    with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tenant(road: GatewayRoad) -> Tenant:
+    return road.tenant("alice")
+
+
+@pytest.fixture(scope="module")
+def client(road: GatewayRoad, tenant: Tenant) -> Iterator[Client]:
+    with road.client(tenant, CLIENT) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def census(road: GatewayRoad) -> GatewayCensus:
+    return GatewayCensus(road)
+
+
+@pytest.fixture(scope="module")
+def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
+    """What there is when every share has gone again."""
+    tenant.api.delete_share(tenant.share(CLIENT).id)
+    wait_until(lambda: not road.servers(), "no gateway is left", 20)
+    return census.everything()
+
+
+@pytest.fixture(autouse=True)
+def clean(
+    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str]
+) -> Iterator[None]:
+    """Without shares nothing is left; a test that fails leaves the next one an empty host."""
+    yield
+    for share in tenant.api.get("/shares")["shares"]:
+        tenant.api.delete_share(share["id"])
+    wait_until(lambda: not road.servers(), "no gateway is left", 20)
+    assert census.everything() == empty
+
+
+@pytest.fixture
+def kept(tenant: Tenant) -> Shared:
+    """A share for whose sake the gateway stays."""
+    return tenant.share(CLIENT)
+
+
+# What was done and is not in the journal yet is the hardest; the other phases are tried without
+# real parts (tests/unit/ops).
+@pytest.mark.parametrize(("made", "removed"), list(zip(CREATE, DELETE, strict=True)))
+def test_a_kill_at_any_step_of_making_and_removing_a_gateway(
+    road: GatewayRoad,
+    tenant: Tenant,
+    client: Client,
+    census: GatewayCensus,
+    empty: set[str],
+    made: str,
+    removed: str,
+) -> None:
+    """G-I5: the next agent finishes what the killed one began, and nothing is left over."""
+    point = f"share_server.create:{made}:effect"
+    share_id = road.killed_at(point, lambda: create(tenant))
+    tenant.api.wait_share(share_id)
+    assert road.count() == ONE_OF_EACH
+    share = seen(tenant.api, share_id)
+    tenant.api.allow(share_id, CLIENT)
+    assert level(client, address_of(tenant.api, share), share) == "rw"
+    assert census.differences() == []
+    point = f"share_server.delete:{removed}:effect"
+    road.killed_at(point, lambda: tenant.api.delete_share(share_id, wait=False))
+    wait_until(lambda: not road.servers(), "no gateway is left")
+    assert census.everything() == empty
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_kill_at_any_step_of_making_and_removing_a_share(
+    road: GatewayRoad,
+    tenant: Tenant,
+    client: Client,
+    census: GatewayCensus,
+    kept: Shared,
+    phase: str,
+) -> None:
+    """G-I5: it is there once, works, and goes with its addresses, its rules and its directory."""
+    before = census.everything()
+    for making, removing in (("pool", "export"), ("export", "pool")):
+        point = f"share.create:{making}:{phase}"
+        share_id = road.killed_at(point, lambda: create(tenant))
+        tenant.api.wait_share(share_id)
+        share = seen(tenant.api, share_id)
+        tenant.api.allow(share_id, CLIENT)
+        assert level(client, address_of(tenant.api, share), share) == "rw"
+        assert census.differences() == []
+        point = f"share.delete:{removing}:{phase}"
+        road.killed_at(point, lambda i=share_id: tenant.api.delete_share(i, wait=False))
+        tenant.api.wait_gone(f"/shares/{share_id}")
+        assert census.everything() == before
+    assert level(client, address_of(tenant.api, kept), kept) == "rw"
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_kill_at_any_step_of_a_rule(
+    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, kept: Shared, phase: str
+) -> None:
+    """G-I2, G-I5: in force on both sides, or on neither."""
+    server = address_of(tenant.api, kept)
+    before = census.everything()
+    with road.client(tenant, OTHER) as other:
+        rule = road.killed_at(
+            f"access.apply:access:{phase}",
+            lambda: tenant.api.allow(kept.id, OTHER, "ro", wait=False),
+        )
+        tenant.api.wait_rule(rule["id"])
+        assert census.differences() == []
+        assert level(other, server, kept) == "ro"
+        road.killed_at(
+            f"access.deny:access:{phase}",
+            lambda: tenant.api.deny(kept.id, rule["id"], wait=False),
+        )
+        tenant.api.wait_gone(f"/share-access-rules/{rule['id']}")
+        assert census.differences() == []
+        with pytest.raises(ConnectionRefusedError):
+            level(other, server, kept)
+    assert census.everything() == before
+
+
+# --- what cannot be made ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", OBSTACLES)
+def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
+    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str], step: str
+) -> None:
+    """Share and gateway are in error, a message says so, and what was made is gone."""
+    share_id = road.killed_at(f"share_server.create:{step}:before", lambda: create(tenant))
+    (server,) = road.servers()
+    clear = OBSTACLES[step](road, tenant, server["id"])
+    try:
+        wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
+    finally:
+        clear()
+    tenant.api.wait_share(share_id, ("error",))
+    wait_until(lambda: road.server(tenant)["status"] == "error", "the gateway is in error")
+    assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
+    assert road.count().total() == 0
+    tenant.api.delete_share(share_id)
+    wait_until(lambda: not road.servers(), "no gateway is left")
+    assert census.everything() == empty
+
+
+@contextlib.contextmanager
+def _file_on_the_filer(road: GatewayRoad, instance: str) -> Iterator[None]:
+    """Where the share's directory should be."""
+    path = road.filer.tree / "roadstead/shares" / instance
+    path.write_text("in the way")
+    yield
+    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _name_on_the_filer(road: GatewayRoad, instance: str) -> Iterator[None]:
+    """The administrator exports something else by the share's name."""
+    name = f"/share-{instance}"
+    road.filer.export(77, name)
+    yield
+    road.filer.unexport(name)
+
+
+@pytest.mark.parametrize(
+    ("step", "obstacle"), [("pool", _file_on_the_filer), ("export", _name_on_the_filer)]
+)
+def test_a_failure_at_any_step_of_a_share_leaves_nothing(
+    road: GatewayRoad,
+    tenant: Tenant,
+    census: GatewayCensus,
+    kept: Shared,
+    step: str,
+    obstacle: Any,
+) -> None:
+    """It is in error, a message says so, what was made is gone, and the others go on."""
+    assert kept
+    before = census.everything()
+    share_id = road.killed_at(f"share.create:{step}:before", lambda: create(tenant))
+    with obstacle(road, _instance(road, share_id)):
+        tenant.api.wait_share(share_id, ("error",))
+        assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
+    assert census.differences() == []
+    left = census.everything() - before
+    assert not [line for line in left if "instance" not in line and "flow" not in line], left
+    tenant.api.delete_share(share_id)
+    assert census.everything() == before
+
+
+def test_a_subnet_without_a_free_address(
+    road: GatewayRoad, tenant: Tenant, census: GatewayCensus
+) -> None:
+    """The share says so; those that have one go on, and one that goes makes room."""
+    small = road.network(tenant.api, name="small", cidr="10.9.0.0/29")
+    shares = [small.share(CLIENT) for _ in range(4)]  # .1 is the router's, .2 the gateway's
+    before = census.everything()
+    share_id = create(small)
+    tenant.api.wait_share(share_id, ("error",))
+    assert "address" in _messages(tenant, share_id)[0]["user_message"]
+    tenant.api.delete_share(share_id)
+    assert census.everything() == before
+    tenant.api.delete_share(shares.pop().id)
+    shares.append(small.share(CLIENT))
+    assert census.differences() == []
+
+
+def test_a_share_is_deleted_while_its_gateway_is_lost(
+    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, kept: Shared
+) -> None:
+    """A host that was started anew, and a tenant who deletes at once."""
+    road.service.kill_agent()
+    ip("netns", "delete", road.netns(tenant))
+    tenant.api.delete_share(kept.id)
+    wait_until(lambda: not road.servers(), "no gateway is left")
+    assert census.differences() == []
+
+
+def _instance(road: GatewayRoad, share_id: str) -> str:
+    with contextlib.closing(road.database()) as db:
+        query = "SELECT instance_id FROM shares WHERE id = ?"
+        ((instance,),) = db.execute(query, (share_id,))
+    return instance
+
+
+def _messages(tenant: Tenant, share_id: str) -> list[dict[str, Any]]:
+    return tenant.api.get("/messages", resource_id=share_id)["messages"]
