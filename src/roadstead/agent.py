@@ -30,7 +30,6 @@ from roadstead.engine.dbos import DbosEngine, DbosWorker
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
-from roadstead.model.share_networks import Subnet
 from roadstead.model.world import Place
 from roadstead.networking import make_network_agent
 from roadstead.ops.ensure import ensure_if_asked
@@ -40,7 +39,7 @@ from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweep import Sweep
 from roadstead.roads.backend import Backend
-from roadstead.roads.gateway import storage_subnets
+from roadstead.standbys import storage_of
 from roadstead.store import drift, messages, operations
 from roadstead.store.db import Database, utcnow
 from roadstead.store.secrets import SecretBox
@@ -74,7 +73,8 @@ def make_backends(config: Config) -> dict[str, Backend]:
                 "max_shares_per_share_server": _shares_per_server(section, export),
                 "max_share_server_size": section.max_share_server_size,
             },
-            storage=_storage(section),
+            storage=storage_of(section.storage),
+            standby=section.standby,
             secrets=SecretBox(Path(config.secrets_file)),
         )
     return found
@@ -101,17 +101,6 @@ def _make_drivers(name: str, section: BackendConfig) -> tuple[Pool, ExportServer
 def _shares_per_server(section: BackendConfig, export: ExportServer) -> int:
     """Only with one share each are a proxy gateway's shares apart (X-1)."""
     return 1 if export.info.gateway == "proxy" else section.max_shares_per_share_server
-
-
-def _storage(section: BackendConfig) -> tuple[Subnet, ...]:
-    storage = section.storage
-    return storage_subnets(
-        storage.subnets,
-        kind=storage.type,
-        physical_network=storage.physical_network,
-        number=storage.id or None,
-        mtu=storage.mtu or None,
-    )
 
 
 @contextlib.contextmanager
@@ -181,6 +170,7 @@ class Agent:
         self._prepare()
         self._worker.start(self._runner.run, lambda: self._do("ensure", self._ensure))
         self._do("sweep", lambda: self._run_sweep(at_start=True))
+        pairs = self._start_pairs()
         self._do("report", self._report)
         if self._compute is not None:
             self._do("compute", self._compute.start)
@@ -199,6 +189,8 @@ class Agent:
             self._do("report", self._report)
         if self._compute is not None:
             self._compute.stop()
+        if pairs is not None:
+            pairs.join()
         self._worker.stop()
         self._db.close()
         log.info("agent stopped")
@@ -219,13 +211,32 @@ class Agent:
                 self._do("networks", self._network.sweep)
             self._sweep.run(at_start=at_start)
 
+    def _start_pairs(self) -> threading.Thread | None:
+        """Gateways of pairs were looked at, and will be every few seconds; None when there are
+        none. After the first sweep: a gateway that takes over has its rules by then."""
+        network = self._network
+        if network is None or not network.has_pairs:
+            return None
+        self._do("pairs", network.look_at_pairs)
+
+        def go_on() -> None:
+            while not self._stop.wait(self._config.standby_interval_seconds):
+                self._do("pairs", network.look_at_pairs)
+
+        thread = threading.Thread(target=go_on, name="pairs")
+        thread.start()
+        return thread
+
     def _ensure(self) -> None:
         ensure_if_asked(self._db, self._config.host, self._run_sweep)
 
     def _report(self) -> None:
         network = None if self._network is None else self._network.capabilities()
         report(self._db, self._config.host, self._backends.values(), network)
-        report_gateways(self._db, self._config.host, self._backends.values(), self._places)
+        if self._network is not None:
+            roles, host = self._network.role, self._config.host
+            report_gateways(self._db, host, self._backends.values(), self._places, role=roles)
+            self._network.report_standbys()
 
     def _tidy(self) -> None:
         now = utcnow()

@@ -141,6 +141,18 @@ class BackendConfig(Section, frozen=True):
         dict[str, Any],
         _doc("For the export driver; ganesha: port, grace, protocols, lease_seconds"),
     ] = {}
+    standby: Annotated[
+        str, _doc("The host that stands by for its gateways, by [standbys.<name>]; '' = none")
+    ] = ""
+    filer: FilerConfig = FilerConfig()
+    storage: StorageConfig = StorageConfig()
+
+
+class StandbyConfig(Section, frozen=True):
+    """Gateways of the backend of this name, on another host, for which this machine stands by
+    (road gateway). Of the filer, addresses and port are used."""
+
+    of: Annotated[str, _doc("The host whose agent has the backend")] = ""
     filer: FilerConfig = FilerConfig()
     storage: StorageConfig = StorageConfig()
 
@@ -229,12 +241,16 @@ class Config(Section, frozen=True):
     leak_grace_seconds: Annotated[
         int, _doc("How long something unknown may exist before it is removed", ge=0)
     ] = 60
+    standby_interval_seconds: Annotated[
+        int, _doc("Between looks at gateways that stand by or have a standby", ge=1)
+    ] = 2
     grant_timeout_seconds: Annotated[
         int, _doc("How long an access rule may take to be in force", ge=1)
     ] = 30
     message_days: Annotated[int, _doc("How long user messages are kept", ge=1)] = 30
     api: ApiConfig = ApiConfig()
     backends: dict[str, BackendConfig] = {}
+    standbys: dict[str, StandbyConfig] = {}
     quota: Annotated[dict[str, int], _doc("Limits of a project without own ones; -1 = none")] = {}
     attachments_per_project: Annotated[
         int, _doc("How many shares a project's VMs may have attached; -1 = any number", ge=-1)
@@ -336,7 +352,9 @@ def _complete(config: Config, *, bare: bool = False) -> Config:
     pools = network_pools(config)
     check_pools(pools)
     checks.check_storage_apart(config.backends, pools)
+    checks.check_standbys(config, pools)
     replace = msgspec.structs.replace
+    bare = bare or bool(config.standbys)
     backends = config.backends if bare else config.backends or {"local": BackendConfig()}
     return replace(
         config,
@@ -362,6 +380,12 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         except ValueError as error:
             raise ConfigError(f"backends.{name}.addresses: {error}") from error
     pool, export = dict(backend.pool_options), dict(backend.export_options)
+    filer = backend.filer
+    if backend.pool == "filer":
+        pool.setdefault("log_directory", run)
+    if filer.control == "fixed":
+        options = {"state_directory": f"{state}/filers/{name}", **filer.control_options}
+        filer = msgspec.structs.replace(filer, control_options=options)
     if backend.pool == "image":
         pool.setdefault("directory", f"{state}/pools/{name}")
     if "gateway" in backend.roads:
@@ -375,6 +399,7 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         addresses=backend.addresses or (primary_address(),),
         pool_options=pool,
         export_options=export,
+        filer=filer,
     )
 
 

@@ -10,7 +10,7 @@ from roadstead.model.errors import BadRequest, ConfigError
 from roadstead.model.network_pools import NetworkPool, parse_addressing
 
 if TYPE_CHECKING:
-    from roadstead.config import ApiConfig, BackendConfig
+    from roadstead.config import ApiConfig, BackendConfig, Config, FilerConfig, StorageConfig
 
 
 def check_gateway(name: str, backend: BackendConfig) -> None:
@@ -18,10 +18,19 @@ def check_gateway(name: str, backend: BackendConfig) -> None:
     key = f"backends.{name}"
     if backend.roads != ("gateway",):
         raise ConfigError(f"{key}.roads: a filer behind gateways has no other road")
-    filer, storage = backend.filer, backend.storage
-    for field in ("addresses", "tree", "path"):
-        if not getattr(filer, field):
+    fixed = backend.filer.control == "fixed"
+    for field in ("addresses",) if fixed else ("addresses", "tree", "path"):
+        if not getattr(backend.filer, field):
             raise ConfigError(f"{key}.filer.{field}: needed for road gateway")
+    check_storage(key, backend.filer, backend.storage)
+    if fixed != (backend.pool == "filer-fixed"):
+        raise ConfigError(f"{key}.pool: filer-fixed goes with the filer's control fixed, only")
+    if backend.export == "gateway-proxy" and backend.max_shares_per_share_server not in (-1, 1):
+        raise ConfigError(f"{key}.max_shares_per_share_server: always 1 with export gateway-proxy")
+
+
+def check_storage(key: str, filer: FilerConfig, storage: StorageConfig) -> None:
+    """ConfigError when the filer could not be reached by that storage network."""
     if not storage.subnets:
         raise ConfigError(f"{key}.storage.subnets: needed for road gateway")
     try:
@@ -36,8 +45,25 @@ def check_gateway(name: str, backend: BackendConfig) -> None:
         raise ConfigError(f"{key}.storage.physical_network: for flat and vlan, and only for them")
     if (storage.type == "flat") == bool(storage.id):
         raise ConfigError(f"{key}.storage.id: for vlan and vxlan, and only for them")
-    if backend.export == "gateway-proxy" and backend.max_shares_per_share_server not in (-1, 1):
-        raise ConfigError(f"{key}.max_shares_per_share_server: always 1 with export gateway-proxy")
+
+
+def check_standbys(config: Config, pools: Mapping[str, NetworkPool]) -> None:
+    """ConfigError when a gateway could have no standby here, or be none."""
+    for name, backend in config.backends.items():
+        if backend.standby and backend.export != "gateway":
+            raise ConfigError(f"backends.{name}.standby: for export gateway only")
+        if backend.standby and backend.standby == config.host:
+            raise ConfigError(f"backends.{name}.standby: that is this host")
+    for name, standby in config.standbys.items():
+        key = f"standbys.{name}"
+        if standby.of in ("", config.host):
+            raise ConfigError(f"{key}.of: the host, another than this, that has the backend")
+        if not config.network.driver:
+            raise ConfigError(f"{key}: needs a network driver in [network]")
+        if not standby.filer.addresses:
+            raise ConfigError(f"{key}.filer.addresses: needed for road gateway")
+        check_storage(key, standby.filer, standby.storage)
+        check_apart(key, standby.storage, pools)
 
 
 def check_storage_apart(
@@ -45,11 +71,16 @@ def check_storage_apart(
 ) -> None:
     """ConfigError when a tenant's share network could be on a storage network."""
     for name, backend in backends.items():
-        storage = backend.storage
-        for pool in pools.values() if "gateway" in backend.roads else ():
-            same = (pool.kind, pool.physical_network) == (storage.type, storage.physical_network)
-            if same and (pool.first or 0) <= storage.id <= (pool.last or 0):
-                raise ConfigError(f"networks.{pool.name}: backends.{name}.storage is among them")
+        if "gateway" in backend.roads:
+            check_apart(f"backends.{name}", backend.storage, pools)
+
+
+def check_apart(key: str, storage: StorageConfig, pools: Mapping[str, NetworkPool]) -> None:
+    """ConfigError when that storage network is one of a pool's."""
+    for pool in pools.values():
+        same = (pool.kind, pool.physical_network) == (storage.type, storage.physical_network)
+        if same and (pool.first or 0) <= storage.id <= (pool.last or 0):
+            raise ConfigError(f"networks.{pool.name}: {key}.storage is among them")
 
 
 def check_networks(key: str, networks: tuple[str, ...]) -> None:

@@ -81,10 +81,11 @@ def _table(path: str, doc: str, value: Any) -> Iterator[str]:
 
 
 def _examples() -> list[str]:
-    """[projects.<id>] and [networks.<name>] have no default entry, so they stay comments."""
+    """What has a name of its own has no default entry, so it stays a comment."""
     project = list(_section(c.ProjectConfig(), "projects.ID"))[1:]
     network = list(_section(c.NetworkConfig(ids="1000-1999"), "networks.NAME"))
-    return [f"# {line}".rstrip() for line in (*project, *network)]
+    standby = list(_section(c.StandbyConfig(), "standbys.NAME"))
+    return [f"# {line}".rstrip() for line in (*project, *network, *standby)]
 
 
 def _is_table(value: Any, kind: Any) -> bool:

@@ -86,7 +86,6 @@ class NetworkAgent:
     def places(self, backend: Backend) -> Mapping[str, Place]:
         return self._sweep.places(backend)
 
-
     # --- gateways of which there are two ----------------------------------------------------------
 
     @property

@@ -5,7 +5,7 @@ import os
 from roadstead.agent import make_backends, only_one
 from roadstead.compute import make_compute
 from roadstead.config import Config
-from roadstead.networking import make_network
+from roadstead.networking import make_failover, make_network
 from roadstead.networking import take_down as take_down_network
 
 
@@ -21,6 +21,7 @@ def take_down(config: Config) -> None:
             compute.mounts.ensure_all_unmounted()
         for backend in backends.values():
             backend.export.stop_all()
+        make_failover(config).stop_all()
         network = make_network(config)
         if network is not None:
             take_down_network(network)

@@ -209,11 +209,13 @@ class LegacyFiler:
         assert self._process is not None, "the filer does not run"
         return self._process.pid
 
-    def export(self, number: int, name: str, *clients: str, path: str = "") -> None:
+    def export(
+        self, number: int, name: str, *clients: str, path: str = "", ro: Sequence[str] = ()
+    ) -> None:
         """The administrator exports the tree, or another directory, by this name; until the next
         restart."""
         file = self.root / f"export-{number}.conf"
-        file.write_text(_block(number, path or str(self.tree), name, clients))
+        file.write_text(_block(number, path or str(self.tree), name, clients, ro))
         with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
             bus.add_export(file, number)
 
@@ -289,11 +291,17 @@ class LegacyFiler:
                 stop(daemon)
 
 
-def _block(number: int, path: str, name: str, clients: Sequence[str]) -> str:
-    admitted = f"CLIENT {{ Clients = {', '.join(clients)}; Access_Type = RW; }}"
+def _block(
+    number: int, path: str, name: str, clients: Sequence[str], ro: Sequence[str] = ()
+) -> str:
+    admitted = "".join(
+        f"CLIENT {{ Clients = {', '.join(who)}; Access_Type = {level}; }} "
+        for level, who in (("RW", clients), ("RO", ro))
+        if who
+    )
     return (
         f'EXPORT {{ Export_Id = {number}; Path = "{path}"; Pseudo = "{name}"; '
-        f"Squash = No_Root_Squash; FSAL {{ Name = VFS; }} {admitted if clients else ''} }}"
+        f"Squash = No_Root_Squash; FSAL {{ Name = VFS; }} {admitted} }}"
     )
 
 

@@ -25,11 +25,13 @@ def test_the_printed_reference_is_the_defaults(tmp_path):
 def test_the_reference_has_every_key_with_a_comment():
     lines = config_reference.reference().splitlines()
     sections = (c.Config, c.ApiConfig, c.KeystoneConfig, c.BackendConfig, c.ProjectConfig)
-    for section in (*sections, c.NetworkConfig, c.FilerConfig, c.StorageConfig):
+    of_gateways = (c.FilerConfig, c.StorageConfig, c.StandbyConfig)
+    for section in (*sections, c.NetworkConfig, *of_gateways):
         for key in section.__struct_fields__:
             if key in (
                 "api",
                 "backends",
+                "standbys",
                 "projects",
                 "networks",
                 "network",

@@ -69,14 +69,36 @@ def test_what_cannot_be_is_refused_by_its_key(tmp_path, old, new, told):
 
 @pytest.mark.parametrize(("ids", "refused"), [("1-100", True), ("31-100", False)])
 def test_no_tenant_may_name_the_storage_network(tmp_path, ids, refused):
-    text = BACKEND + f"""
+    text = (
+        BACKEND
+        + f"""
 [networks.tenants]
 type = "vlan"
 physical_network = "storage"
 ids = "{ids}"
 """
+    )
     if refused:
         with pytest.raises(ConfigError, match=r"networks\.tenants"):
             loaded(tmp_path, text)
     else:
         assert loaded(tmp_path, text).networks
+
+
+def test_fixed_exports_need_no_directory_of_ours(tmp_path):
+    text = BACKEND.replace('pool = "filer"', 'pool = "filer-fixed"')
+    text = text.replace('tree = "/srv/nas"', "").replace('path = "/export/tenants"', "")
+    text = (
+        text.replace('control = "memory"', 'control = "fixed"')
+        + """
+[[backends.nas.filer.control_options.exports]]
+path = "/export/a"
+name = "/a"
+size_gib = 100
+rw = ["172.30.0.11"]
+"""
+    )
+    (backend,) = make_backends(loaded(tmp_path, text)).values()
+    assert backend.pool.stats().total == 100 << 30
+    with pytest.raises(ConfigError, match="filer-fixed"):
+        loaded(tmp_path, text.replace('pool = "filer-fixed"', 'pool = "filer"'))

@@ -7,7 +7,7 @@ at any instruction may be repeated. Calls for different ids may run in parallel 
 operation runner never runs two for one id.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from roadstead.model import world as w
@@ -124,6 +124,10 @@ class ExportServer(Protocol):
 @runtime_checkable
 class Gateway(Protocol):
     """What an export server offers besides when it passes on somebody else's filer."""
+
+    def flow_sources(self, instance_id: str) -> Mapping[str, Sequence[str]] | None:
+        """{level: addresses} as whom the filer must see the share's clients; None: as we like."""
+        ...
 
     def report(self, place: w.Place) -> GatewayState:
         """How the place's gateway is now: whether the filer answers it, who passes, how much."""

@@ -5,7 +5,7 @@ A filer never hears of tenants or their addresses: its rules name addresses of g
 storage network only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,6 +35,16 @@ class FilerControl(Protocol):
     """The export rules of one filer."""
 
     info: FilerInfo
+
+    def name_of(self, instance_id: str, path: str) -> str:
+        """What clients mount for the share whose directory that is: where the filer lets us
+        choose, ids.pseudo_path."""
+        ...
+
+    def flow_sources(self, instance_id: str) -> Mapping[str, Sequence[str]] | None:
+        """{level: storage-side addresses} that the filer's rules name for the share already, and
+        a gateway has to use; None: any, we tell the filer which."""
+        ...
 
     def ensure_export(self, spec: FilerExport) -> None:
         """The filer exports the directory to exactly these clients; a session of a client that

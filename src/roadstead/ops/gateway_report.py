@@ -22,35 +22,42 @@ def report_gateways(
     backends: Iterable[Backend],
     places: Callable[[Backend], Mapping[str, Place]],
     *,
-    role: str = "active",
+    role: Callable[[Backend, Place], str] = lambda _backend, _place: "active",
 ) -> None:
     """Every gateway's row says how it is now."""
     for backend in backends:
         if not backend.is_gateway:
             continue
         for server_id, place in places(backend).items():
-            seen = _state(backend, place)
-            report = GatewayReport(
-                share_server_id=server_id,
-                host=host,
-                role=role,
-                health=seen.health,
-                detail=seen.detail[:1000],
-                sessions=seen.sessions,
-                bytes_in=seen.bytes_in,
-                bytes_out=seen.bytes_out,
-                started_at=seen.started_at,
-                reported_at=utcnow(),
-            )
-            with db.write() as tx:
-                gateway_reports.put(tx, report)
+            put_report(db, host, server_id, role(backend, place), backend.export, place)
 
 
-def _state(backend: Backend, place: Place) -> GatewayState:
-    if not isinstance(backend.export, Gateway):
+def put_report(
+    db: Database, host: str, server_id: str, role: str, export: object, place: Place
+) -> None:
+    """The row of that server's gateway on this host says how it is now."""
+    seen = _state(export, place)
+    report = GatewayReport(
+        share_server_id=server_id,
+        host=host,
+        role=role,
+        health=seen.health,
+        detail=seen.detail[:1000],
+        sessions=seen.sessions,
+        bytes_in=seen.bytes_in,
+        bytes_out=seen.bytes_out,
+        started_at=seen.started_at,
+        reported_at=utcnow(),
+    )
+    with db.write() as tx:
+        gateway_reports.put(tx, report)
+
+
+def _state(export: object, place: Place) -> GatewayState:
+    if not isinstance(export, Gateway):
         return GatewayState(health=BROKEN, detail="its driver tells nothing")
     try:
-        return backend.export.report(place)
+        return export.report(place)
     except RoadsteadError as error:
         log.warning("gateway not seen", gateway=place.id, error=str(error))
         return GatewayState(health=BROKEN, detail=str(error))

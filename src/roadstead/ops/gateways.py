@@ -1,8 +1,10 @@
 """Addresses that stand for one share at its gateway: given before it is served there, and taken
 back, off the wire first, when nobody can reach it any more (X-4)."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from roadstead.drivers.base import Gateway
 from roadstead.model.errors import NotFound, Transient
 from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import Subnet
@@ -21,9 +23,10 @@ def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> N
     """The share has its addresses on both sides of its gateway."""
     server_id, networked = _gateway(backend, instance)
     with networked.server_lock(server_id):
+        sources = _sources(backend, instance.id)
         with db.write() as tx:
             tenant = tenant_subnets(tx, server_id)
-            flows.ensure(tx, server_id, instance.id, tenant, backend.storage)
+            flows.ensure(tx, server_id, instance.id, tenant, backend.storage, sources)
         ensure_ports(db, backend, networked, server_id)
     pair.wait_until_elected(networked, side_of(db, backend, server_id))
 
@@ -86,3 +89,8 @@ def _gateway(backend: Backend, instance: ShareInstance) -> tuple[str, Networked]
     if instance.share_server_id is None or backend.networked is None:
         raise Transient(f"backend {backend.name} has no gateways: no network driver is configured")
     return instance.share_server_id, backend.networked
+
+
+def _sources(backend: Backend, instance_id: str) -> Mapping[str, Sequence[str]] | None:
+    export = backend.export
+    return export.flow_sources(instance_id) if isinstance(export, Gateway) else None

@@ -64,9 +64,7 @@ class ActiveSweep:
                 except RoadsteadError as error:
                     log.warning("gateway has no standby", server=server_id, error=str(error))
 
-    def _ensure(
-        self, failover: Failover, backend: Backend, place: Place, *, runs: bool
-    ) -> None:
+    def _ensure(self, failover: Failover, backend: Backend, place: Place, *, runs: bool) -> None:
         with self._db.read() as tx:
             peers = flows.standby_of(tx, place.id)
         if runs and self._seen.get(place.id) == (place, peers):

@@ -7,7 +7,7 @@ exchanged must never cost data. Such a find is reported and left.
 """
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import structlog
@@ -71,6 +71,7 @@ class Sweep:
                 self._adopt(operation.id)
 
     def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
+        began = utcnow()
         with self._db.read() as tx:
             busy = set(operations.live_resources(tx, self._host))
         before, views = ensure_all(backend, self._views(backend))
@@ -89,9 +90,12 @@ class Sweep:
                 if i.host == backend.pool_name
             }
             busy |= operations.live_resources(tx, self._host)
+            touched = operations.touched_shares(tx, self._host, began)
         found = self._orphans(backend, disks, exports, at, set(rows), grace)
         still = {i: r for i, r in rows.items() if r.status not in _IN_MOTION and i not in busy}
-        for finding in mended(before, disks, exports, still):
+        # What a recipe has done half was not broken.
+        untouched = {i for i, r in still.items() if r.share_id not in touched}
+        for finding in mended(before, disks, exports, untouched):
             self._report(*finding)
             found += 1
         for instance in still.values():
@@ -172,6 +176,9 @@ class Sweep:
                 self._report("missing", "share", instance.id, disk.broken, "mounted again")
                 found += 1
             export = exports.get(instance.id)
+            if export is None or export.broken is not None:
+                # The look may be older than the last change of a rule.
+                export = _of(backend.export.inventory(backend.place), instance.id)
             if export is None or export.broken is not None or disk.broken is not None:
                 direct.ensure_served(backend, instance)
                 self._report(
@@ -209,8 +216,7 @@ class Sweep:
         targets = {canonical_target("ip", to): level for to, level in wanted.items()}
         if _clients(seen) == targets:
             return False
-        again = [m for m in backend.export.inventory(backend.place) if m.id == instance.id]
-        return _clients(again[0] if again else None) != targets
+        return _clients(_of(backend.export.inventory(backend.place), instance.id)) != targets
 
     def _lost(self, instance: ShareInstance) -> None:
         """Its bytes are gone: never made anew as an empty share."""
@@ -243,6 +249,10 @@ class Sweep:
                 action=action,
                 repaired=repaired,
             )
+
+
+def _of(marks: Iterable[Mark], instance_id: str) -> Mark | None:
+    return next((mark for mark in marks if mark.id == instance_id), None)
 
 
 def _clients(mark: Mark | None) -> dict[str, str]:

@@ -54,12 +54,10 @@ def explain_server(
 def _network_hop(behind: ServerFacts, client: str | None, *, admin: bool) -> Hop:
     network = behind.network
     subnets = [s for s in network.subnets if s.id in behind.server.subnet_ids and s.cidr]
-    told = [
-        f"{s.cidr} ({s.network_type} {s.segmentation_id or s.physical_network})" if admin else s.cidr
-        for s in subnets
-    ]  # fmt: skip
+    told = [f"{s.cidr} ({s.network_type} {s.segmentation_id})" for s in subnets]
+    told = told if admin else [str(s.cidr) for s in subnets]
     what = (
-        f"share network {network.name or network.id}, {', '.join(map(str, told)) or 'no subnet'}; "
+        f"share network {network.name or network.id}, {', '.join(told) or 'no subnet'}; "
         f"isolation={ISOLATION}: it is this project's alone"
     )
     if client is None or _is_within(client, (s.cidr for s in subnets)):
@@ -95,11 +93,12 @@ def _gateway_hop(behind: ServerFacts, *, admin: bool) -> Hop:
         return Hop(name="gateway", what=f"{what}; nobody has looked at it yet", ok=None)
     health = f"{report.health}: {report.detail}" if admin and report.detail else report.health
     when = report.reported_at.isoformat(timespec="seconds")
-    since = report.started_at.isoformat(timespec="seconds") if report.started_at else "its start"
-    what = (
-        f"{what}; at {when} UTC it was {health}, with {report.sessions} sessions; {report.bytes_in} "
-        f"bytes from and {report.bytes_out} to clients since {since}, of all shares behind it"
+    begun = report.started_at or report.reported_at
+    carried = (
+        f"{report.bytes_in} bytes from and {report.bytes_out} to clients since "
+        f"{begun.isoformat(timespec='seconds')} UTC, of all shares behind it"
     )
+    what = f"{what}; at {when} UTC: {health}, {report.sessions} sessions, {carried}"
     return Hop(name="gateway", what=what, ok=report.health == OK)
 
 

@@ -52,7 +52,8 @@ def flows(leases: Sequence[FlowLease]) -> dict[str, Flow]:
         by_instance.setdefault(lease.instance_id, []).append(lease)
     for instance_id, mine in by_instance.items():
         sides = {p: tuple(le.address for le in mine if le.purpose == p) for p in _PURPOSES}
-        if all(sides.values()):
+        # A filer's fixed rules may admit nobody at one of the levels.
+        if sides["share"] and (sides["rw"] or sides["ro"]):
             addresses = sides.pop("share")
             found[instance_id] = Flow(addresses=addresses, sources=sides)
     return found

@@ -54,9 +54,7 @@ def ensure_ports(networked: Networked, side: Side) -> None:
 def ensure_own(networked: Networked, side: Side) -> None:
     """The gateway has its own addresses; of the others at most those that it has anyway."""
     before = {le.id: set(_there(networked.network, le)) - {le.interface} for le in side.leases}
-    road.ensure_ports(
-        networked.network, side.place, side.legs, side.leases, guests=_sorted(before)
-    )
+    road.ensure_ports(networked.network, side.place, side.legs, side.leases, guests=_sorted(before))
 
 
 def ensure_none(networked: Networked, side: Side) -> None:

@@ -45,13 +45,18 @@ def ensure(tx: Tx, share_server_id: str, subnet: Subnet) -> Lease:
 def free_address(tx: Tx, subnet: Subnet, wire: str) -> str:
     """The lowest address that neither a server nor a share has on that wire. DriverError (033)
     when there is none. The caller holds the wire's lock."""
-    taken = set(tx.execute(sa.select(_l.address).where(_l.wire == wire)).scalars())
-    taken |= set(tx.execute(sa.select(_f.address).where(_f.wire == wire)).scalars())
-    address = next((a for a in candidates(subnet) if a not in taken), None)
+    used = taken(tx, wire)
+    address = next((a for a in candidates(subnet) if a not in used), None)
     if address is None:
         raise DriverError(f"subnet {subnet.id} ({subnet.cidr}) has no free address",
                           detail_id="033")  # fmt: skip
     return address
+
+
+def taken(tx: Tx, wire: str) -> set[str]:
+    """Every address that a server or a share has on the wire."""
+    found = set(tx.execute(sa.select(_l.address).where(_l.wire == wire)).scalars())
+    return found | set(tx.execute(sa.select(_f.address).where(_f.wire == wire)).scalars())
 
 
 def lock_wire(tx: Tx, wire: str) -> None:

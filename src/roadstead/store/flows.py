@@ -2,7 +2,7 @@
 gateway on another host has of its own."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -25,19 +25,32 @@ def ensure(
     instance_id: str,
     tenant: Sequence[Subnet],
     storage: Sequence[Subnet],
+    sources: Mapping[str, Sequence[str]] | None = None,
 ) -> list[FlowLease]:
     """The share has an address on each of the tenant's subnets, and on the storage network one per
-    access level and address family that both sides have. DriverError (033): no address is free;
-    (004): both sides have no family in common."""
+    access level and address family that both sides have. `sources`, by level: these there and no
+    others. DriverError (033): no address is free, or one of these is not; (004): both sides have
+    no family in common."""
     families = {_version(s) for s in tenant} & {_version(s) for s in storage}
     if not families:
         raise DriverError("the filer has no address of the share network's kind", detail_id="004")
-    wanted = [(s, "share") for s in tenant if _version(s) in families]
-    wanted += [(s, level) for s in storage if _version(s) in families for level in LEVELS]
-    return [_one(tx, share_server_id, instance_id, s, purpose) for s, purpose in wanted]
+    wanted = [(s, "share", "") for s in tenant if _version(s) in families]
+    there = [(s, level) for s in storage if _version(s) in families for level in LEVELS]
+    if sources is None:
+        wanted += [(s, level, "") for s, level in there]
+    else:
+        wanted += [(s, lv, a) for s, lv in there for a in sources.get(lv, ()) if _is_in(a, s)]
+    return [_one(tx, share_server_id, instance_id, *one) for one in wanted]
 
 
-def _one(tx: Tx, share_server_id: str, instance_id: str, subnet: Subnet, purpose: str) -> FlowLease:
+def _one(
+    tx: Tx,
+    share_server_id: str,
+    instance_id: str,
+    subnet: Subnet,
+    purpose: str,
+    address: str = "",
+) -> FlowLease:
     segment = subnet.segment
     if segment is None or subnet.cidr is None:
         raise DriverError(f"subnet {subnet.id} names no segment", detail_id="004")
@@ -55,12 +68,24 @@ def _one(tx: Tx, share_server_id: str, instance_id: str, subnet: Subnet, purpose
         subnet_id=subnet.id,
         wire=segment.wire,
         purpose=purpose,
-        address=allocations.free_address(tx, subnet, segment.wire),
+        address=_given(tx, segment.wire, address)
+        if address
+        else allocations.free_address(tx, subnet, segment.wire),
         prefix_length=ipaddress.ip_network(subnet.cidr).prefixlen,
         created_at=utcnow(),
     )
     tx.execute(t.flow_leases.insert().values(**msgspec.structs.asdict(lease)))
     return lease
+
+
+def _given(tx: Tx, wire: str, address: str) -> str:
+    if address in allocations.taken(tx, wire):
+        raise DriverError(f"{address} is in use on the storage network", detail_id="033")
+    return address
+
+
+def _is_in(address: str, subnet: Subnet) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(subnet.cidr or "")
 
 
 def retire(tx: Tx, instance_id: str) -> None:

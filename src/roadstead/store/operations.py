@@ -105,6 +105,12 @@ def live_resources(tx: Tx, host: str) -> set[str]:
     )
 
 
+def touched_shares(tx: Tx, host: str, since: datetime.datetime) -> set[str]:
+    """Shares that this agent is working on, or on whose rules, or was at any time since."""
+    recent = sa.or_(_o.state.in_(LIVE), _o.updated_at >= since)
+    return set(tx.execute(sa.select(_o.share_id).where(_o.host == host, recent)).scalars())
+
+
 def forget_finished(tx: Tx, before: datetime.datetime) -> int:
     """Finished operations older than `before` are gone; returns how many."""
     gone = tx.execute(t.operations.delete().where(_o.state.not_in(LIVE), _o.updated_at < before))

@@ -11,7 +11,7 @@ asked to withdraw that: a filer that is down delays who comes, never who goes.
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from roadstead.drivers.base_filer import FilerControl, FilerExport
 from roadstead.drivers.export import gateway_cut as cut
 from roadstead.drivers.export import gateway_nft as nft
 from roadstead.drivers.export import gateway_rules as rules_text
-from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow
+from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow, name_of
 from roadstead.drivers.export.gateway_view import Gateway, attempt, look, marks, served, state
-from roadstead.drivers.export.rules import Network, admit, locations
+from roadstead.drivers.export.rules import Network, admit
 from roadstead.drivers.network import conntrack
 from roadstead.model import world as w
 from roadstead.model.errors import (
@@ -35,7 +35,7 @@ from roadstead.model.errors import (
     Unsupported,
 )
 from roadstead.model.gateways import GatewayState
-from roadstead.model.ids import is_uuid, pseudo_path
+from roadstead.model.ids import is_uuid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HIGHEST_EXPORT_ID = 65535
@@ -102,6 +102,7 @@ class GatewayExport:
             export_id=spec.export_id,
             instance_id=spec.instance_id,
             path=spec.path,
+            name=self._control.name_of(spec.instance_id, spec.path),
             addresses=flow.addresses,
             sources=flow.sources,
             clients={} if before is None else before.clients,
@@ -110,11 +111,12 @@ class GatewayExport:
         with self._lock(spec.place):
             self._free(spec)
             self._pass(spec.place, wanted, granted)
-        return locations(
-            msgspec.structs.replace(
-                spec, place=msgspec.structs.replace(spec.place, addresses=flow.addresses)
-            )
-        )
+        hosts = (f"[{a}]" if ":" in a else a for a in flow.addresses)
+        return [w.ExportPath(path=f"{host}:{name_of(wanted)}") for host in hosts]
+
+    def flow_sources(self, instance_id: str) -> Mapping[str, Sequence[str]] | None:
+        """As whom the filer has to see the share's clients, by level; None: as we like."""
+        return self._control.flow_sources(instance_id)
 
     def ensure_export_absent(self, ref: w.ExportRef) -> None:
         """Nothing of the share passes any more, and the filer does not export it. Transient while
@@ -142,7 +144,10 @@ class GatewayExport:
         """
         with self._lock(ref.place):
             before = self._stored(ref)
-            clients, outcomes = admit(rules, refuse=lambda n: _refuse(before, n))
+            problems = {r.rule_id: p for r in rules if (p := _problem(before, r)) is not None}
+            possible = [rule for rule in rules if rule.rule_id not in problems]
+            clients, outcomes = admit(possible, refuse=lambda n: _refuse(before, n))
+            outcomes += [w.RuleOutcome(rule_id=r, problem=p) for r, p in problems.items()]
             wanted = msgspec.structs.replace(before, clients=clients)
             wants = rules_text.needed(wanted)
             still = {source: v for source, v in before.granted.items() if wants.get(source) == v}
@@ -193,7 +198,7 @@ class GatewayExport:
                 instance_id=wanted.instance_id,
                 export_id=wanted.export_id,
                 path=wanted.path,
-                name=pseudo_path(wanted.instance_id),
+                name=name_of(wanted),
                 clients=needed,
             )
         )
@@ -265,3 +270,10 @@ def _refuse(flow: StoredFlow, network: Network) -> str | None:
     if any(rules_text.source_of(flow, level, network.version) for level in flow.sources):
         return None
     return f"the gateway and the filer have no IPv{network.version} address in common"
+
+
+def _problem(flow: StoredFlow, rule: w.RuleSpec) -> str | None:
+    """Why nobody can come at the rule's level; None when somebody can, or it is no level."""
+    if flow.sources.get(rule.access_level, ("unknown",)):
+        return None
+    return f"the filer's administrator admits nobody to this export at level {rule.access_level}"

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from roadstead.drivers.export.ganesha_files import write_durably
+from roadstead.model.ids import pseudo_path
 
 T = TypeVar("T")
 _NAME = re.compile(r"([1-9][0-9]*)\.json")
@@ -22,11 +23,17 @@ class StoredFlow(msgspec.Struct, frozen=True, kw_only=True):
     export_id: int
     instance_id: str
     path: str  # on the filer
+    name: str = ""  # what clients mount; "" = as where we choose it
     addresses: tuple[str, ...]  # what its clients mount
     sources: dict[str, tuple[str, ...]]  # as whom the filer sees them, by level
     clients: dict[str, str] = {}  # {canonical target: level}, the most specific first
     granted: dict[str, str] = {}  # what the filer said yes to last: {source: level}
     leaving: bool = False  # on its way out: nobody passes, the filer may still export it
+
+
+def name_of(flow: StoredFlow) -> str:
+    """What the share's clients mount, and what the filer exports."""
+    return flow.name or pseudo_path(flow.instance_id)
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,15 +12,14 @@ from roadstead.drivers.export.gateway_files import StoredFlow
 from roadstead.drivers.export.rules import admit
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
+from roadstead.model.ids import pseudo_path
 
 
 class StandbyGateway(GatewayExport):
     """The rules, files and looks are a gateway's; only who decides is another."""
 
     def __init__(self, *, filer: Sequence[str], state_directory: str, port: int = 2049) -> None:
-        super().__init__(
-            filer=filer, control=_Silent(), state_directory=state_directory, port=port
-        )
+        super().__init__(filer=filer, control=_Silent(), state_directory=state_directory, port=port)
 
     def ensure_flows(
         self, place: w.Place, flows: Sequence[tuple[w.ExportSpec, Sequence[w.RuleSpec]]]
@@ -56,6 +55,13 @@ class _Silent:
     """Nobody's filer control: it is not asked, and tells nothing."""
 
     info = FilerInfo(kind="silent")
+
+    def name_of(self, instance_id: str, path: str) -> str:
+        """As the Protocol says: nobody mounts it here."""
+        return pseudo_path(instance_id)
+
+    def flow_sources(self, instance_id: str) -> None:
+        """Any."""
 
     def ensure_export(self, spec: FilerExport) -> None:
         """Nothing is done."""

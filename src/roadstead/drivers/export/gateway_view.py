@@ -12,14 +12,13 @@ from roadstead.drivers.base_filer import FilerControl
 from roadstead.drivers.export import gateway_nft as nft
 from roadstead.drivers.export import gateway_rules as rules_text
 from roadstead.drivers.export import nfs_probe
-from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow
+from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow, name_of
 from roadstead.drivers.export.gateway_nft import InForce
 from roadstead.drivers.export.rules import LEVELS, Network, by_specificity, level_for
 from roadstead.drivers.network import conntrack
 from roadstead.model import gateways as g
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
-from roadstead.model.ids import pseudo_path
 
 _PATIENCE = 2.0  # seconds for the filer to take a connection
 _VERSIONS = (4, 6)
@@ -149,14 +148,14 @@ def attempt(
         detail = f"no rule of the gateway {why}; the filer was not asked"
         return msgspec.structs.replace(made, outcome="refused", detail=detail)
     seen = None if stored is None else rules_text.source_of(stored, level, version)
-    if seen is None or version not in gateway.filer:
+    if stored is None or seen is None or version not in gateway.filer:
         return msgspec.structs.replace(made, detail="the gateway has no address for that level")
     tried = nfs_probe.attempt(
         gateway.filer[version],
         gateway.port,
         source=seen,
         netns=gateway.place.netns,
-        path=pseudo_path(ref.instance_id),
+        path=name_of(stored),
     )
     how = f"passes as {level}; the filer was asked as {seen}"
     detail = f"{how}: {tried.detail}" if tried.detail else how

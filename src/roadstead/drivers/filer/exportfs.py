@@ -59,6 +59,13 @@ class ExportfsFiler:
         self._timeout = timeout
         self._lock = threading.Lock()
 
+    def name_of(self, instance_id: str, path: str) -> str:
+        """As the Protocol says: knfsd exports directories by their own names."""
+        return path
+
+    def flow_sources(self, instance_id: str) -> None:
+        """Any."""
+
     def ensure_export(self, spec: FilerExport) -> None:
         """In the file, and in the filer's kernel for exactly these clients; any other is refused
         from its next request on. Unsupported when the name is not the path."""

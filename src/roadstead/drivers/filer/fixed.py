@@ -126,8 +126,8 @@ class FixedFiler:
             export = self.exports[self._kept(instance_id).path]
         return {level: found for level in ("rw", "ro") if (found := getattr(export, level))}
 
-    def name_of(self, instance_id: str) -> str:
-        """What clients of the share's export mount. NotFound without an export."""
+    def name_of(self, instance_id: str, path: str = "") -> str:
+        """What the administrator said. NotFound without an export."""
         with self._lock:
             return self.exports[self._kept(instance_id).path].name
 

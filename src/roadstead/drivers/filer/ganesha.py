@@ -12,6 +12,7 @@ from roadstead.drivers.filer import paths
 from roadstead.drivers.filer.ganesha_rules import CHANGE_NAME, Rule, RulesFile
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Unsupported
+from roadstead.model.ids import pseudo_path
 
 SYSTEM_BUS = "/run/dbus/system_bus_socket"
 _LAST_NUMBER = 65535  # 16 bits in its file handles
@@ -43,6 +44,13 @@ class GaneshaFiler:
         self._change_there = Path(directory_there or config_directory) / CHANGE_NAME
         self._bus = GaneshaBus(Path(bus.removeprefix("unix:path=")), dbus_prefix)
         self._first = first_export_id
+
+    def name_of(self, instance_id: str, path: str) -> str:
+        """As the Protocol says: ours to choose."""
+        return pseudo_path(instance_id)
+
+    def flow_sources(self, instance_id: str) -> None:
+        """Any."""
 
     def ensure_export(self, spec: FilerExport) -> None:
         """Stored, and served to exactly these clients; any other is refused from its next request

@@ -31,6 +31,7 @@ from roadstead.drivers.exec import CommandFailed, run
 from roadstead.drivers.filer import paths
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Transient, Unsupported
+from roadstead.model.ids import pseudo_path
 
 _TOO_MUCH, _CANNOT, _TAKEN, _AGAIN = 65, 69, 73, 75
 
@@ -52,6 +53,13 @@ class HookFiler:
         self.info = FilerInfo(kind="hook", limits_size=limits_size)
         self._program = [program] if isinstance(program, str) else list(program)
         self._timeout = timeout
+
+    def name_of(self, instance_id: str, path: str) -> str:
+        """As the Protocol says: ours to choose."""
+        return pseudo_path(instance_id)
+
+    def flow_sources(self, instance_id: str) -> None:
+        """Any."""
 
     def ensure_export(self, spec: FilerExport) -> None:
         """The program says that it is exported to exactly these clients."""

@@ -9,6 +9,7 @@ from roadstead.drivers.base_filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Unsupported
+from roadstead.model.ids import pseudo_path
 
 
 class MemoryFiler:
@@ -27,6 +28,13 @@ class MemoryFiler:
         self.fail: dict[str, Exception] = {}
         self.calls: list[tuple[str, str]] = []  # (method, what it was about), of the effects
         self._lock = threading.RLock()
+
+    def name_of(self, instance_id: str, path: str) -> str:
+        """As the Protocol says: ours to choose."""
+        return pseudo_path(instance_id)
+
+    def flow_sources(self, instance_id: str) -> None:
+        """Any."""
 
     def ensure_export(self, spec: FilerExport) -> None:
         """The directory is exported to exactly these clients."""

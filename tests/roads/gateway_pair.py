@@ -1,0 +1,184 @@
+"""Two hosts with one filer: gateways on the first, and an agent on the second that stands by."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from roadstead import config as configuration
+from roadstead.model.errors import InUse
+from roadstead.model.ids import place_netns, standby_place
+from roadstead.takedown import take_down
+from tests.lab.hosts import UNDERLAY
+from tests.lab.netns import ip
+from tests.lab.process import spawn, stop
+from tests.roads.gateway import DEVICE, PHYSICAL, GatewayRoad
+from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes, wait_until
+
+if TYPE_CHECKING:
+    from tests.roads.network import Tenant
+
+ACTIVE, STANDBY = "node1", "node2"
+CABLES = (UNDERLAY, DEVICE)
+
+
+class PairedRoad(GatewayRoad):
+    """A service between enter and exit; the second host stands by for its gateways."""
+
+    def __enter__(self) -> PairedRoad:
+        super().__enter__()
+        self._second = contextlib.ExitStack()
+        try:
+            self.second = self._second.enter_context(StandbyHost(self))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._second.close()
+        finally:
+            super().__exit__()
+
+    def backend(self) -> dict[str, Any]:
+        return {**super().backend(), "standby": STANDBY}
+
+    # --- looks behind the scenes --------------------------------------------------------------
+
+    def namespaces(self, tenant: Tenant) -> dict[str, str]:
+        """Where the tenant's two gateways are, by agent."""
+        with contextlib.closing(self.database()) as database:
+            query = "SELECT id FROM share_servers WHERE share_network_id = ?"
+            ((server_id,),) = database.execute(query, (tenant.network,)).fetchall()
+        places = {ACTIVE: server_id, STANDBY: standby_place(server_id)}
+        return {agent: place_netns(place) for agent, place in places.items()}
+
+    def holders(self, tenant: Tenant, address: str) -> list[str]:
+        """Agents whose gateway of that tenant has the address now."""
+        namespaces = self.namespaces(tenant)
+        return [a for a, netns in namespaces.items() if address in addresses_in(netns)]
+
+    def wait_held(self, tenant: Tenant, address: str, by: str) -> float:
+        """Only that one's gateway has it."""
+        return wait_until(
+            lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}"
+        )
+
+    def set_rule_state(self, rule_id: str, state: str) -> None:
+        """Behind everybody's back."""
+        with contextlib.closing(self.database()) as database, database:
+            query = "UPDATE access_rules SET state = ? WHERE id = ?"
+            database.execute(query, (state, rule_id))
+
+    def kill_gateways(self, tenant: Tenant) -> None:
+        """keepalived on the active side is dead; addresses and rules stay in the kernel."""
+        conf = f"{self.service.state}/run/pairs/"
+        for pid, words in processes().items():
+            if os.path.basename(words[0]) == "keepalived" and any(conf in w for w in words):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def pull_cables(self) -> None:
+        """The first host is cut off, from tenants and from storage."""
+        for device in CABLES:
+            ip("link", "set", device, "down", netns=self.host.netns)
+
+    def plug_cables(self) -> None:
+        """It is not any more."""
+        for device in CABLES:
+            ip("link", "set", device, "up", netns=self.host.netns)
+
+
+class StandbyHost:
+    """The second host's agent; it shares the service's database and nothing else."""
+
+    def __init__(self, road: PairedRoad) -> None:
+        self._road = road
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> StandbyHost:
+        with contextlib.ExitStack() as stack:
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="rs-standby-"))
+            self.state = Path(made)
+            self._effective = self.state / "effective.json"
+            file = self.state / "roadstead.toml"
+            file.write_text(tomli_w.dumps(self._config()))
+            configuration.write_effective(configuration.load(file, {}), self._effective)
+            stack.callback(self._take_down)
+            stack.callback(self.stop)
+            self.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """The agent has looked at its host once."""
+        agent = [sys.executable, "-m", "roadstead.agent", "--config", str(self._effective)]
+        with (self.state / "log").open("ab") as output:
+            self._agent = spawn(agent, output=output)
+        wait_until(self._is_ready, "the standby's agent is ready")
+
+    def stop(self) -> None:
+        """The agent has ended; what it made stays."""
+        stop(self._agent)
+        (self.state / "agent.ready").unlink(missing_ok=True)
+
+    def _take_down(self) -> None:
+        """A VM's card keeps its segment: that goes with the host."""
+        with contextlib.suppress(InUse):
+            take_down(configuration.read_effective(self._effective))
+
+    def log(self) -> str:
+        """What the agent said last."""
+        return (self.state / "log").read_text()[-6000:]
+
+    def _is_ready(self) -> bool:
+        assert self._agent.poll() is None, self.log()
+        return (self.state / "agent.ready").exists()
+
+    def _config(self) -> dict[str, Any]:
+        road = self._road
+        host = road.lab.hosts[COMPUTE]
+        backend = road.backend()
+        options = {
+            "underlay": UNDERLAY,
+            "vxlan_remotes": [host.peer],
+            "physical_networks": {PHYSICAL: DEVICE},
+            "netns": host.netns,
+            "owner": host.netns,
+            "ovs_database": "unix:/nowhere",
+        }
+        return {
+            "host": STANDBY,
+            "state_directory": str(self.state),
+            "run_directory": str(self.state),
+            "database": f"sqlite:///{road.service.state}/db/roadstead.sqlite",
+            "backends": {},
+            "standbys": {
+                BACKEND: {"of": ACTIVE, "filer": backend["filer"], "storage": backend["storage"]}
+            },
+            "network": {"driver": "segments", "options": options},
+            "sweep_interval_seconds": 1,
+        }
+
+
+def addresses_in(netns: str) -> set[str]:
+    """Every address of the namespace, without prefix length; () when there is no such."""
+    if not Path("/run/netns", netns).exists():
+        return set()
+    links = json.loads(ip("-j", "address", "show", netns=netns))
+    return {a["local"] for link in links for a in link.get("addr_info", ()) if "local" in a}
+
+
+__all__ = ["ACTIVE", "STANDBY", "STORAGE", "PairedRoad", "addresses_in"]
