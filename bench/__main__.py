@@ -20,6 +20,7 @@ GROUPS = (
     "throughput",
     "hypervisor",
     "network",
+    "gateway",
 )
 
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.stream import MIB, Stream
+from bench import failover
+from bench.stream import Stream
 from bench.table import Figure
 from tests.lab.hosts import Client
 from tests.lab.netns import add_netns, ip, remove_netns
+from tests.lab.nfs4 import NfsError
 from tests.roads.direct import Shared
 from tests.roads.gateway import FILER, GatewayRoad
 from tests.roads.network import STORAGE, Tenant, address_of
@@ -24,7 +26,7 @@ COUNTS = {1: 512, 4: 256}  # clients: MiB each
 WAYS = ("read", "write")
 DENIALS = 10
 MTU = 1450  # of the tenant's VXLAN; so that both ways have the same
-_ADMIN_EXPORT = "/bench"
+_ADMIN_EXPORT, _DENIED = "/bench", "10.0.0.99"
 
 Speeds = dict[tuple[str, int, str], float]  # by (way, clients, where)
 
@@ -54,8 +56,10 @@ def measure() -> list[Figure]:
         admitted = [f"172.30.0.{10 + number}" for number in range(max(COUNTS))]
         road.filer.export(500, _ADMIN_EXPORT, *admitted, path=_directory(road, share))
         speeds = _speeds({"direct": direct, "gateway": through})
-        denied = [_denied(tenant) for tenant in [_Denier(road, tenant, share, server)] * DENIALS]
-    return [*_ratios(speeds), *_refusals(denied)]
+        other = tenant.share()
+        client = stack.enter_context(road.client(tenant, _DENIED, on=STORAGE))
+        denied = [_denied(tenant, other, client, _DENIED) for _ in range(DENIALS)]
+    return [*_ratios(speeds), *_refusals(denied), *failover.measure()]
 
 
 def _directory(road: GatewayRoad, share: Shared) -> str:
@@ -126,7 +130,9 @@ def _hear(process: subprocess.Popen[str], word: str) -> None:
 
 
 def _ratios(speeds: Speeds) -> list[Figure]:
-    group = f"gateway road, L4: pieces of 1 MiB, one connection a client, best of {ROUNDS}"
+    group = (
+        f"gateway road, L4: pieces of 1 MiB, {Stream.slots} under way a client, best of {ROUNDS}"
+    )
     found: list[Figure] = []
     for clients, count in COUNTS.items():
         for way in WAYS:
@@ -145,6 +151,36 @@ def _ratios(speeds: Speeds) -> list[Figure]:
 # --- refusal ------------------------------------------------------------------------------------
 
 
-class _Denier:
-    def __init__(self, road: GatewayRoad, tenant: Tenant, share: Shared, server: str) -> None:
-        self.road, self.tenant, self.share, self.server = road, tenant, share, server
+def _denied(tenant: Tenant, share: Shared, client: Client, address: str) -> float:
+    """Milliseconds from the request to deny until a client that reads all the time met an error."""
+    rule = tenant.api.allow(share.id, address)
+    ended, reads = list[float](), threading.Event()
+
+    def read() -> None:
+        with Stream(server, netns=client.netns, timeout=30) as session:
+            directory = session.lookup(share.pseudo)
+            file = session.open(directory, "file", write=True, create=True)
+            try:
+                while True:
+                    session.read(file, 0, 4096)
+                    reads.set()
+            except (OSError, EOFError, NfsError):
+                ended.append(time.monotonic())
+
+    server = address_of(tenant.api, share)
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reads.wait(30), "the client never read"
+    began = time.monotonic()
+    tenant.api.deny(share.id, rule["id"])
+    reader.join(30)
+    assert ended, "the client was not cut off"
+    return 1000 * (ended[0] - began)
+
+
+def _refusals(denied: Sequence[float]) -> list[Figure]:
+    group = f"gateway road, L4: a client that reads all the time is denied, {len(denied)} times"
+    return [
+        Figure(group=group, name="request to deny → its reads fail", unit="ms", target=1000,
+               value=max(denied), note=f"the slowest; median {statistics.median(denied):.0f} ms"),
+    ]  # fmt: skip

@@ -12,19 +12,23 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One measured value. `target` is the most it may be; None: only told."""
+    """One measured value. `target` is the most it may be, `least` the least; None: only told."""
 
     group: str
     name: str
     value: float
     unit: str
     target: float | None = None
+    least: float | None = None
     note: str = ""
 
     @property
     def met(self) -> bool | None:
         """Whether the target is kept; None without one."""
-        return None if self.target is None else self.value <= self.target
+        if self.target is None and self.least is None:
+            return None
+        enough = self.least is None or self.value >= self.least
+        return enough and (self.target is None or self.value <= self.target)
 
 
 def show(figures: Sequence[Figure], console: Console) -> None:
@@ -41,17 +45,16 @@ def show(figures: Sequence[Figure], console: Console) -> None:
             table.add_section()
             table.add_row(f"[bold]{figure.group}[/bold]")
             group = figure.group
-        target = "" if figure.target is None else f"≤ {_number(figure.target)} {figure.unit}"
         measured = f"{_number(figure.value)} {figure.unit}"
-        table.add_row(f"  {figure.name}", measured, target, _verdict(figure), figure.note)
+        table.add_row(f"  {figure.name}", measured, _target(figure), _verdict(figure), figure.note)
     console.print(table)
     missed = [figure for figure in figures if figure.met is False]
-    asked = [figure for figure in figures if figure.target is not None]
+    asked = [figure for figure in figures if figure.met is not None]
     console.print(f"{len(asked) - len(missed)} of {len(asked)} targets met.")
     for figure in missed:
         console.print(
             f"[red]missed[/red]: {figure.group}: {figure.name}: "
-            f"{_number(figure.value)} {figure.unit}, not {_number(figure.target or 0)}"
+            f"{_number(figure.value)} {figure.unit}, not {_target(figure)}"
         )
 
 
@@ -64,6 +67,11 @@ def save(figures: Sequence[Figure], file: Path) -> None:
 def p95(values: Sequence[float]) -> float:
     """The value that 19 of 20 do not exceed; the largest of less than twenty."""
     return statistics.quantiles(values, n=20)[-1] if len(values) >= 20 else max(values)
+
+
+def _target(figure: Figure) -> str:
+    limits = (("≤", figure.target), ("≥", figure.least))
+    return ", ".join(f"{sign} {_number(x)} {figure.unit}" for sign, x in limits if x is not None)
 
 
 def _verdict(figure: Figure) -> str:

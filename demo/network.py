@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -24,7 +25,7 @@ from tests.roads.network import NetworkRoad, Tenant, address_of, seen, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import ExitStack
+    from contextlib import AbstractContextManager, ExitStack
 
     from tests.live.api import Api
     from tests.roads.direct import Shared
@@ -68,6 +69,19 @@ class Renter:
         return "" if mounted.ok else f"mount: {mounted.output}"
 
 
+class _Done:
+    """Entered when it is done."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+
+    def __enter__(self) -> None:
+        self._do()
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 class Show:
     """Both tenants on two hosts: one with the share servers, one with the VMs."""
 
@@ -87,9 +101,7 @@ class Show:
 
     def play(self) -> None:
         red, blue = self.renters
-        for renter in self.renters:
-            self._rent(renter)
-        self._boot()
+        self._settle()
         row = self.act.row
         same = f"{red.server} for both"
         row("host", "compares both servers", same, self.addresses)
@@ -108,9 +120,7 @@ class Show:
         for renter in self.renters:
             expected = f"VNI {renter.tenant.wire.number} only"
             row("wire", f"{renter.name}'s frames", expected, lambda r=renter: self.frames(r))
-        for renter in self.renters:
-            renter.vm.umount()
-            self._leave(renter)
+        self._leave()
         row("host", "looks for what was theirs", "nothing left", self.nothing_left)
 
     # --- before the rows ----------------------------------------------------------------------
@@ -131,8 +141,26 @@ class Show:
         api = service.api()
         return type(api)(service.url, name, password)
 
-    def _rent(self, renter: Renter) -> None:
-        """The tenant has a share on a network of its own, open to its VM."""
+    def _settle(self) -> None:
+        """Each tenant has a network, a share open to its VM, and the VM."""
+        for renter in self.renters:
+            self._join(renter)
+        image = build()
+        guests = {
+            renter: Guest(image, [self.road.nic(renter.tenant, VM)], modules=["nfsv4"])
+            for renter in self.renters
+        }
+        managers: dict[str, AbstractContextManager[Any]] = {
+            f"{r.name}'s VM boots, at {VM}": guest for r, guest in guests.items()
+        }
+        for renter in self.renters:
+            managers[f"{renter.name} has a share"] = _Done(lambda r=renter: self._rent(r))
+        enter_together(self.act, self.stack, managers)
+        for renter, guest in guests.items():
+            renter.vm = NfsClient(guest)
+
+    def _join(self, renter: Renter) -> None:
+        """The tenant has a share network."""
         network = ("share", "network", "create", "--name", "lan")
         self.openstack(
             renter, *network, "--neutron-net-id", "tenant", "--neutron-subnet-id", SUBNET
@@ -141,6 +169,9 @@ class Show:
         shown = self.road.admin.get(f"/share-networks/{body['id']}")["share_network"]
         wire = wire_of(shown["share_network_subnets"][0])
         renter.tenant = Tenant(renter.api, body["id"], wire, CIDR)
+
+    def _rent(self, renter: Renter) -> None:
+        """The tenant has a share on its network, open to its VM."""
         share = ("share", "create", "NFS", "1", "--name", "photos")
         self.openstack(renter, *share, "--share-type", "isolated", "--share-network", "lan")
         share_id = renter.api.get("/shares", name="photos")["shares"][0]["id"]
@@ -150,17 +181,6 @@ class Show:
             renter.api.wait_rule(rule["id"])
         renter.share = seen(renter.api, share_id)
         renter.server = address_of(renter.api, renter.share)
-
-    def _boot(self) -> None:
-        image = build()
-        guests = {
-            renter: Guest(image, [self.road.nic(renter.tenant, VM)], modules=["nfsv4"])
-            for renter in self.renters
-        }
-        managers = {f"{r.name}'s VM boots, at {VM}": guest for r, guest in guests.items()}
-        enter_together(self.act, self.stack, managers)
-        for renter, guest in guests.items():
-            renter.vm = NfsClient(guest)
 
     def openstack(self, renter: Renter, *words: str) -> None:
         """The stock client has run as this tenant, its command shown as typed."""
@@ -204,7 +224,14 @@ class Show:
 
     # --- the end ------------------------------------------------------------------------------
 
-    def _leave(self, renter: Renter) -> None:
+    def _leave(self) -> None:
+        """Neither tenant has anything any more, but its VM."""
+        for renter in self.renters:
+            renter.vm.umount()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._give_back, self.renters))
+
+    def _give_back(self, renter: Renter) -> None:
         self.openstack(renter, "share", "delete", "photos")
         renter.api.wait_gone(f"/shares/{renter.share.id}")
         self.openstack(renter, "share", "network", "delete", "lan")

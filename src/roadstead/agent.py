@@ -75,6 +75,7 @@ def make_backends(config: Config) -> dict[str, Backend]:
             },
             storage=storage_of(section.storage),
             standby=section.standby,
+            filer=section.filer.addresses,
             secrets=SecretBox(Path(config.secrets_file)),
         )
     return found

@@ -153,11 +153,11 @@ def filesystem(road: str, name: str, fix: str) -> Check:
     return Check(road=road, name=f"kernel {name}", state=OK, found="module, not loaded yet")
 
 
-def plugin(road: str, places: Iterable[str]) -> Check:
-    """Ganesha's VFS back end is there."""
-    found = [p for place in places for p in glob.glob(f"{place}/libfsalvfs.so")]
-    fix = "apt install nfs-ganesha-vfs"
-    return fact(road, "ganesha VFS", bool(found), found[0] if found else "", fix)
+def plugin(road: str, places: Iterable[str], layer: str = "vfs") -> Check:
+    """Ganesha's back end of that name is there."""
+    found = [p for place in places for p in glob.glob(f"{place}/libfsal{layer}.so")]
+    fix = f"apt install nfs-ganesha-{layer.replace('_', '-')}"
+    return fact(road, f"ganesha {layer.upper()}", bool(found), found[0] if found else "", fix)
 
 
 def port_free(road: str, name: str, port: int, run_directory: Path) -> Check:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from roadstead.config import BackendConfig, Config
 from roadstead.doctor_checks import (
+    GANESHA_PLUGINS,
     MISSING,
     OK,
     WARN,
@@ -14,6 +15,7 @@ from roadstead.doctor_checks import (
     State,
     fact,
     in_new_netns,
+    plugin,
     python_packages,
     tool,
 )
@@ -56,7 +58,8 @@ def gateway(config: Config) -> Iterator[Check]:
     yield _tried("conntrack", argv, "", "modprobe nf_conntrack_netlink")
     yield _tried("forwarding", _FORWARD, "1\n", "a kernel with IPv6, and a writable /proc/sys")
     standby = "apt install keepalived, where a standby gateway is wanted"
-    yield tool(ROAD, "keepalived", ["--version"], standby, need=False)
+    wanted = bool(config.standbys) or any(b.standby for b in config.backends.values())
+    yield tool(ROAD, "keepalived", ["--version"], standby, need=wanted)
     for name, backend in config.backends.items():
         if ROAD in backend.roads:
             yield from _backend(name, backend)
@@ -70,7 +73,8 @@ def _tried(name: str, argv: tuple[str, ...], commands: str, fix: str) -> Check:
 
 def _rules() -> str:
     """As a gateway loads them, for one share with a client at each level."""
-    sources = dict.fromkeys(LEVELS, ("192.0.2.2", "2001:db8::2"))
+    both = ("192.0.2.2", "2001:db8::2")
+    sources: dict[str, tuple[str, ...]] = dict.fromkeys(map(str, LEVELS), both)
     flow = StoredFlow(
         export_id=1,
         instance_id="",
@@ -78,15 +82,19 @@ def _rules() -> str:
         addresses=("192.0.2.3", "2001:db8::3"),
         sources=sources,
         clients={"192.0.2.8/29": LEVELS[0], "2001:db8::8": LEVELS[1]},
-        granted={address: level for level, both in sources.items() for address in both},
+        granted={address: level for level, own in sources.items() for address in own},
     )
     filer = {4: "192.0.2.1", 6: "2001:db8::1"}
     return text([flow], filer=filer, port=2049, storage=["lo"])
 
 
 def _backend(name: str, backend: BackendConfig) -> Iterator[Check]:
-    yield _tree(name, backend)
     filer = backend.filer
+    if filer.tree:
+        yield _tree(name, backend)
+    if backend.export == "gateway-proxy":
+        yield tool(ROAD, "ganesha.nfsd", ["-v"], "apt install nfs-ganesha")
+        yield plugin(ROAD, GANESHA_PLUGINS, "proxy_v4")
     fix = f"correct control and control_options in [backends.{name}.filer], or start the filer"
     try:
         control = registry.make_filer(filer.control, **filer.control_options)

@@ -38,7 +38,8 @@ def make_network(config: Config) -> Network | None:
 
 def make_failover(config: Config) -> Keepalived:
     """Who elects between a gateway and its standby; nothing runs before there is a pair."""
-    return Keepalived(Path(config.run_directory) / "pairs")
+    # Two agents of one machine must not end each other's.
+    return Keepalived(Path(config.run_directory) / "pairs" / config.host)
 
 
 def _owner(config: Config) -> str:

@@ -16,6 +16,7 @@ def make_standbys(config: Config) -> Iterator[Standby]:
             name=name,
             active=f"{section.of}@{name}",
             storage=storage_of(section.storage),
+            filer=section.filer.addresses,
             export=StandbyGateway(
                 filer=section.filer.addresses,
                 port=section.filer.port,

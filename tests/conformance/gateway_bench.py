@@ -132,6 +132,8 @@ class Failing:
 class GatewayLab:
     """The networks and the filer; nothing is left of them."""
 
+    lease_seconds = 5  # the filer's
+
     def __init__(self) -> None:
         tag = f"rs-gw-{secrets.token_hex(2)}"
         names = ("segment", "storage", "filer", "gateway", "client")
@@ -170,7 +172,9 @@ class GatewayLab:
             for target, via in (("172.30.0.0/16", "10.9.1.1"), ("fd00:30::/64", "fd00:9::1:1")):
                 ip("route", "add", target, "via", via, netns=self.clients)
             self.filer = undo.enter_context(
-                LegacyFiler(self.filer_ns, [FILER, FILER6], grace=False)
+                LegacyFiler(
+                    self.filer_ns, [FILER, FILER6], grace=False, lease_seconds=self.lease_seconds
+                )
             )
             self._exit = undo.pop_all()
         return self

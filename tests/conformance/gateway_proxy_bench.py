@@ -1,11 +1,13 @@
 """Real proxy gateways between a tenant's network and a filer's: one namespace per share.
 
-    client (10.9.0.11 …) ─ segment ─ gateway 1, 2, … ─ storage network ─ filer
+client (10.9.0.11 …) ─ segment ─ gateway 1, 2, … ─ storage network ─ filer
 """
 
 from __future__ import annotations
 
 import contextlib
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadstead.drivers.export.gateway_proxy import ProxyExport
@@ -23,7 +25,7 @@ from tests.conformance.gateway_bench import (
     GatewayLab,
     add_address,
 )
-from tests.lab.netns import add_netns, remove_netns
+from tests.lab.netns import add_netns, in_thread, remove_netns
 from tests.lab.nfs4 import Client
 
 if TYPE_CHECKING:
@@ -37,8 +39,14 @@ PREFIX = "/filer/tenants"
 class ProxyLab(GatewayLab):
     """The networks and the filer; nothing is left of them, nor of the gateways."""
 
+    lease_seconds = 60  # a shorter one ends while the filer hangs; of 5 seconds it never sleeps
+
     def proxy(
-        self, control: FilerControl | None = None, *, filer: Sequence[str] = (FILER, FILER6)
+        self,
+        control: FilerControl | None = None,
+        *,
+        filer: Sequence[str] = (FILER, FILER6),
+        prefix: str = PREFIX,
     ) -> ProxyExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         return ProxyExport(
@@ -46,7 +54,8 @@ class ProxyLab(GatewayLab):
             control=control or self.control(),
             state_directory=str(self.root / "proxies"),
             run_directory=str(self.root / "run"),
-            filer_prefix=PREFIX,
+            filer_prefix=prefix,
+            grace=False,
         )
 
     def control(self) -> GaneshaFiler:
@@ -92,8 +101,6 @@ class ProxyLab(GatewayLab):
 
     def spec(self, place: w.Place, export_id: int = 7) -> w.ExportSpec:
         """A share on the filer."""
-        from pathlib import Path
-
         instance_id = new_id()
         path = Path(share_path(self.make_path(), instance_id))
         path.mkdir(parents=True)
@@ -106,10 +113,10 @@ class ProxyLab(GatewayLab):
             place=place,
         )
 
-    def at(self, spec: w.ExportSpec, source: str = NEAR) -> Client:
+    def at(self, spec: w.ExportSpec, source: str = NEAR, *, timeout: float = 10) -> Client:
         """A client with this address, connected to the share's gateway."""
         server = next(a for a in spec.place.addresses if (":" in a) == (":" in source))
-        return Client(server, source=source, netns=self.clients)
+        return Client(server, source=source, netns=self.clients, timeout=timeout)
 
     def level(self, spec: w.ExportSpec, source: str = NEAR) -> str | None:
         """At which level this address gets at the share: really tried, by writing."""
@@ -124,6 +131,18 @@ class ProxyLab(GatewayLab):
                 client.write(file, 0, CONTENT)
                 client.close_file(file)
             return "ro" if denial else "rw"
+
+    def connects(self, netns: str, address: str, port: int) -> bool:
+        """Somebody takes a TCP connection from there."""
+
+        def call() -> bool:
+            try:
+                with socket.create_connection((address, port), timeout=1):
+                    return True
+            except OSError:
+                return False
+
+        return in_thread(netns, call)
 
     def at_filer(self, spec: w.ExportSpec) -> dict[str, str] | None:
         """Whom the filer really admits to the share; None: not exported there."""

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.nfs4_const import STATUS, Op
-from tests.lab.rpc import Rpc
+from tests.lab.rpc import Rpc, RpcError
 from tests.lab.xdr import Packer, Unpacker
 
 PROGRAM, VERSION, MINOR = 100003, 4, 1
@@ -29,6 +29,9 @@ class NfsError(Exception):
 
 class Session:
     """One session on one connection, from its construction until close."""
+
+    largest = 1 << 20  # bytes of a request and of an answer
+    slots = 1  # how many requests may be under way
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class Session:
             if session:
                 self.compound((Op.DESTROY_SESSION, session))
                 self.compound((Op.DESTROY_CLIENTID, Packer().u64(self.clientid).bytes()))
-        except (NfsError, OSError, EOFError):
+        except (NfsError, RpcError, OSError, EOFError):
             pass
         finally:
             self._rpc.close()
@@ -116,7 +119,7 @@ class Session:
         hello = Packer().fixed(os.urandom(8)).opaque(self.owner).u32(0, 0, 0).bytes()
         answer = self.compound((Op.EXCHANGE_ID, hello))
         self.clientid, sequence = answer.u64(), answer.u32()
-        fore = (0, 1 << 20, 1 << 20, 8192, 64, 1, 0)
+        fore = (0, self.largest, self.largest, 8192, 64, self.slots, 0)
         back = (0, 4096, 4096, 0, 2, 1, 0)
         create = Packer().u64(self.clientid).u32(sequence, 0, *fore, *back)
         # A callback program that nobody calls, for which no authentication is needed.

@@ -51,39 +51,55 @@ class Rpc:
 
     def call(self, procedure: int, arguments: bytes = b"") -> Unpacker:
         """The results of the call."""
+        wanted = self.send(procedure, arguments)
+        while True:
+            # Any other is an answer that came after its call was given up.
+            xid, reply = self.receive()
+            if xid == wanted:
+                return accepted(reply)
+
+    def send(self, procedure: int, arguments: bytes) -> int:
+        """The number of the call, which is on its way."""
         xid = next(self._xids)
         head = Packer().u32(xid, CALL, 2, self._program, self._version, procedure).bytes()
         message = head + self._credential + arguments
         self._socket.sendall(struct.pack(">I", LAST_FRAGMENT | len(message)) + message)
+        return xid
+
+    def receive(self) -> tuple[int, Unpacker]:
+        """The next answer that comes: its call's number, and what was answered."""
         while True:
             reply = Unpacker(self._record())
-            # Anything else is an answer that came after its call was given up.
-            if reply.u32() == xid and reply.u32() == REPLY:
-                return _accepted(reply)
+            xid = reply.u32()
+            if reply.u32() == REPLY:
+                return xid, reply
 
     def close(self) -> None:
         """The connection is closed."""
         self._socket.close()
 
     def _record(self) -> bytes:
-        record, last = b"", False
+        parts: list[bytes] = []
+        last = False
         while not last:
             (mark,) = struct.unpack(">I", self._exactly(4))
             last = bool(mark & LAST_FRAGMENT)
-            record += self._exactly(mark & ~LAST_FRAGMENT)
-        return record
+            parts.append(self._exactly(mark & ~LAST_FRAGMENT))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _exactly(self, length: int) -> bytes:
-        data = bytearray()
-        while len(data) < length:
-            part = self._socket.recv(length - len(data))
-            if not part:
-                raise ConnectionResetError("the server closed the connection")
-            data += part
+        data, at = bytearray(length), 0
+        with memoryview(data) as view:
+            while at < length:
+                got = self._socket.recv_into(view[at:])
+                if not got:
+                    raise ConnectionResetError("the server closed the connection")
+                at += got
         return bytes(data)
 
 
-def _accepted(reply: Unpacker) -> Unpacker:
+def accepted(reply: Unpacker) -> Unpacker:
+    """The results in an answer; RpcError when the call was not taken."""
     if reply.u32() != 0:
         raise RpcError(f"call denied: {'AUTH_ERROR' if reply.u32() else 'RPC_MISMATCH'}")
     reply.u32()

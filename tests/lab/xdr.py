@@ -54,6 +54,11 @@ class Unpacker:
         self._data = data
         self._at = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes in all, taken or not."""
+        return len(self._data)
+
     def fixed(self, length: int) -> bytes:
         """So many bytes and their padding."""
         data = self._data[self._at : self._at + length]

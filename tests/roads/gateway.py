@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from roadstead.model.ids import place_netns
 from tests.lab.filer import LegacyFiler
@@ -65,6 +65,7 @@ class GatewayRoad(NetworkRoad):
     """A service between enter and exit; its gateways are on the first of two hosts."""
 
     pool, export = "filer", "gateway"
+    filer_options: ClassVar[dict[str, Any]] = {}
 
     def __enter__(self) -> GatewayRoad:
         self._storage = contextlib.ExitStack()
@@ -87,7 +88,7 @@ class GatewayRoad(NetworkRoad):
 
     def _config(self) -> dict[str, Any]:
         hosts = [host.netns for host in self.lab.hosts]
-        self.storage = self._storage.enter_context(StorageNetwork(hosts))
+        self.storage = self._storage.enter_context(StorageNetwork(hosts, **self.filer_options))
         config = super()._config()
         config["backends"] = {BACKEND: self.backend()}
         config["network"]["options"]["physical_networks"][PHYSICAL] = DEVICE
@@ -126,6 +127,12 @@ class GatewayRoad(NetworkRoad):
         """How many addresses stand for shares."""
         with contextlib.closing(self.database()) as database:
             return database.execute("SELECT count(*) FROM flow_leases").fetchone()[0]
+
+    def unfinished(self) -> int:
+        """How many operations somebody still works on."""
+        query = "SELECT count(*) FROM operations WHERE state NOT IN ('done', 'failed')"
+        with contextlib.closing(self.database()) as database:
+            return database.execute(query).fetchone()[0]
 
     def nft(self, tenant: Tenant, *words: str) -> None:
         """As a vandal: by hand, in the tenant's gateway."""

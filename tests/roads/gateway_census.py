@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.roads.gateway import GatewayRoad
+    from tests.roads.network import Tenant
 
 Row = dict[str, Any]
 _IN_FORCE = ("active",)
-_UNDER_WAY = ("creating", "deleting", "extending", "shrinking")
+_ALL = {
+    "share_servers": "SELECT * FROM share_servers",
+    "share_instances": "SELECT * FROM share_instances",
+    "access_rules": "SELECT * FROM access_rules",
+    "address_leases": "SELECT * FROM address_leases",
+    "flow_leases": "SELECT * FROM flow_leases",
+}
 
 
 class GatewayCensus:
@@ -49,6 +56,20 @@ class GatewayCensus:
         exported = {f"/share-{i['id']}": self._sources(i) for i in instances}
         found += _differ("export", self._exported(), exported)
         return found
+
+    def passing(self) -> dict[str, list[str]]:
+        """Who may pass to each share, by instance, as the gateways' kernels have it."""
+        found: dict[str, list[str]] = {}
+        for instance in self._rows("share_instances"):
+            netns = place_netns(instance["share_server_id"])
+            sets = _sets(json.loads(_nft(netns, "-j", "list", "ruleset"))["nftables"])
+            names = [n for n in sets if n.partition("_")[2] == str(instance["export_id"])]
+            found[instance["id"]] = [to for name in names for to in sets[name]]
+        return found
+
+    def connected(self, tenant: Tenant) -> set[str]:
+        """Clients with a connection through the tenant's gateway."""
+        return {found.client for found in _connections(self._road.netns(tenant))}
 
     # --- everything ---------------------------------------------------------------------------
 
@@ -155,7 +176,7 @@ class GatewayCensus:
 
     def _rows(self, table: str) -> list[Row]:
         with contextlib.closing(self._road.database()) as database:
-            found = database.execute(f"SELECT * FROM {table}")
+            found = database.execute(_ALL[table])
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found]
 

@@ -20,6 +20,7 @@ from roadstead.takedown import take_down
 from tests.lab.hosts import UNDERLAY
 from tests.lab.netns import ip
 from tests.lab.process import spawn, stop
+from tests.lab.requirements import LabError, require
 from tests.roads.gateway import DEVICE, PHYSICAL, GatewayRoad
 from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes, wait_until
 
@@ -34,10 +35,11 @@ class PairedRoad(GatewayRoad):
     """A service between enter and exit; the second host stands by for its gateways."""
 
     def __enter__(self) -> PairedRoad:
+        require("keepalived", root=True)
         super().__enter__()
         self._second = contextlib.ExitStack()
         try:
-            self.second = self._second.enter_context(StandbyHost(self))
+            self.standby = self._second.enter_context(StandbyHost(self))
         except BaseException:
             self.__exit__()
             raise
@@ -72,6 +74,13 @@ class PairedRoad(GatewayRoad):
         return wait_until(
             lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}"
         )
+
+    def roles(self, tenant: Tenant) -> dict[str, str]:
+        """What the service tells of the tenant's two gateways, by agent."""
+        url = f"{self.admin.url}/roadstead/v1/gateways"
+        found = self.admin.session.get(url, timeout=60).json()["gateways"]
+        mine = (g for g in found if g["share_network_id"] == tenant.network)
+        return {g["host"]: g["role"] for g in mine}
 
     def set_rule_state(self, rule_id: str, state: str) -> None:
         """Behind everybody's back."""
@@ -175,9 +184,10 @@ class StandbyHost:
 
 def addresses_in(netns: str) -> set[str]:
     """Every address of the namespace, without prefix length; () when there is no such."""
-    if not Path("/run/netns", netns).exists():
+    try:
+        links = json.loads(ip("-j", "address", "show", netns=netns))
+    except LabError:  # there is no such namespace, or no more
         return set()
-    links = json.loads(ip("-j", "address", "show", netns=netns))
     return {a["local"] for link in links for a in link.get("addr_info", ()) if "local" in a}
 
 

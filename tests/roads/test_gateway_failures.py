@@ -1,24 +1,16 @@
-"""The agent killed, or failing, at every step of what a gateway does: nothing is stuck or left, in
-its namespace, in the kernel's tables, in the database, or on the filer."""
+"""The agent killed at every step of what a gateway does: nothing is stuck or left, in the gateway's
+namespace, in the kernel's tables, in the database, or on the filer."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.netns import ip
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
 from tests.roads.network import address_of, level, seen, wait_until
-from tests.roads.test_network_failures import (
-    CREATE,
-    DELETE,
-    OBSTACLES,
-    _turned_round,  # pyright: ignore[reportPrivateUsage]
-    create,
-)
+from tests.roads.test_network_failures import CREATE, DELETE, create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,109 +154,3 @@ def test_a_kill_at_any_step_of_a_rule(
         with pytest.raises(ConnectionRefusedError):
             level(other, server, kept)
     assert census.everything() == before
-
-
-# --- what cannot be made ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("step", OBSTACLES)
-def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
-    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str], step: str
-) -> None:
-    """Share and gateway are in error, a message says so, and what was made is gone."""
-    share_id = road.killed_at(f"share_server.create:{step}:before", lambda: create(tenant))
-    (server,) = road.servers()
-    clear = OBSTACLES[step](road, tenant, server["id"])
-    try:
-        wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
-    finally:
-        clear()
-    tenant.api.wait_share(share_id, ("error",))
-    wait_until(lambda: road.server(tenant)["status"] == "error", "the gateway is in error")
-    assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
-    assert road.count().total() == 0
-    tenant.api.delete_share(share_id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    assert census.everything() == empty
-
-
-@contextlib.contextmanager
-def _file_on_the_filer(road: GatewayRoad, instance: str) -> Iterator[None]:
-    """Where the share's directory should be."""
-    path = road.filer.tree / "roadstead/shares" / instance
-    path.write_text("in the way")
-    yield
-    path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _name_on_the_filer(road: GatewayRoad, instance: str) -> Iterator[None]:
-    """The administrator exports something else by the share's name."""
-    name = f"/share-{instance}"
-    road.filer.export(77, name)
-    yield
-    road.filer.unexport(name)
-
-
-@pytest.mark.parametrize(
-    ("step", "obstacle"), [("pool", _file_on_the_filer), ("export", _name_on_the_filer)]
-)
-def test_a_failure_at_any_step_of_a_share_leaves_nothing(
-    road: GatewayRoad,
-    tenant: Tenant,
-    census: GatewayCensus,
-    kept: Shared,
-    step: str,
-    obstacle: Any,
-) -> None:
-    """It is in error, a message says so, what was made is gone, and the others go on."""
-    assert kept
-    before = census.everything()
-    share_id = road.killed_at(f"share.create:{step}:before", lambda: create(tenant))
-    with obstacle(road, _instance(road, share_id)):
-        tenant.api.wait_share(share_id, ("error",))
-        assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
-    assert census.differences() == []
-    left = census.everything() - before
-    assert not [line for line in left if "instance" not in line and "flow" not in line], left
-    tenant.api.delete_share(share_id)
-    assert census.everything() == before
-
-
-def test_a_subnet_without_a_free_address(
-    road: GatewayRoad, tenant: Tenant, census: GatewayCensus
-) -> None:
-    """The share says so; those that have one go on, and one that goes makes room."""
-    small = road.network(tenant.api, name="small", cidr="10.9.0.0/29")
-    shares = [small.share(CLIENT) for _ in range(4)]  # .1 is the router's, .2 the gateway's
-    before = census.everything()
-    share_id = create(small)
-    tenant.api.wait_share(share_id, ("error",))
-    assert "address" in _messages(tenant, share_id)[0]["user_message"]
-    tenant.api.delete_share(share_id)
-    assert census.everything() == before
-    tenant.api.delete_share(shares.pop().id)
-    shares.append(small.share(CLIENT))
-    assert census.differences() == []
-
-
-def test_a_share_is_deleted_while_its_gateway_is_lost(
-    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, kept: Shared
-) -> None:
-    """A host that was started anew, and a tenant who deletes at once."""
-    road.service.kill_agent()
-    ip("netns", "delete", road.netns(tenant))
-    tenant.api.delete_share(kept.id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    assert census.differences() == []
-
-
-def _instance(road: GatewayRoad, share_id: str) -> str:
-    with contextlib.closing(road.database()) as db:
-        query = "SELECT instance_id FROM shares WHERE id = ?"
-        ((instance,),) = db.execute(query, (share_id,))
-    return instance
-
-
-def _messages(tenant: Tenant, share_id: str) -> list[dict[str, Any]]:
-    return tenant.api.get("/messages", resource_id=share_id)["messages"]

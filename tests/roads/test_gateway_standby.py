@@ -54,9 +54,7 @@ def share(road: PairedRoad, tenant: Tenant) -> Shared:
 
 
 @pytest.fixture(scope="module")
-def guest(
-    road: PairedRoad, tenant: Tenant, share: Shared, guest_factory: GuestFactory
-) -> Guest:
+def guest(road: PairedRoad, tenant: Tenant, share: Shared, guest_factory: GuestFactory) -> Guest:
     return guest_factory([road.nic(tenant, VM)], modules=["nfsv4"])
 
 
@@ -115,6 +113,9 @@ def test_the_host_of_a_gateway_dies_under_load(
         road.service.start()
         began = time.monotonic()
         road.wait_held(tenant, server, ACTIVE)
+        wait_until(
+            lambda: road.roles(tenant) == {ACTIVE: "active", STANDBY: "standby"}, "it is told so"
+        )
         writer.wait_lines(20)
         print(f"back on its own host, and 20 lines, after {time.monotonic() - began:.1f} s")
         with pytest.raises(ConnectionRefusedError):

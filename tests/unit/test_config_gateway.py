@@ -102,3 +102,20 @@ rw = ["172.30.0.11"]
     assert backend.pool.stats().total == 100 << 30
     with pytest.raises(ConfigError, match="filer-fixed"):
         loaded(tmp_path, text.replace('pool = "filer-fixed"', 'pool = "filer"'))
+
+
+@pytest.mark.parametrize("given", ["", "max_shares_per_share_server = 1\n"])
+def test_a_proxy_gateway_has_one_share(tmp_path, given):
+    """X-1: only so are its shares apart."""
+    text = BACKEND.replace('export = "gateway"\n', f'export = "gateway-proxy"\n{given}')
+    (backend,) = make_backends(loaded(tmp_path, text)).values()
+    assert backend.export.info.gateway == "proxy"
+    assert backend.server_limits["max_shares_per_share_server"] == 1
+    assert backend.is_gateway
+    assert not backend.passes_flows
+
+
+def test_a_proxy_gateway_cannot_have_more(tmp_path):
+    many = 'export = "gateway-proxy"\nmax_shares_per_share_server = 2\n'
+    with pytest.raises(ConfigError, match="max_shares_per_share_server"):
+        loaded(tmp_path, BACKEND.replace('export = "gateway"\n', many))

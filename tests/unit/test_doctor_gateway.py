@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from roadstead import config as c
@@ -22,7 +23,8 @@ def _gateway(config: c.Config) -> dict[str, Check]:
 
 def _nas(tree: Path, storage: str = "rack", *, local: bool = True, **filer: Any) -> c.Config:
     """A host with one backend behind gateways."""
-    about = {"addresses": ("127.0.0.1",), "control": "memory", "path": "/srv", "tree": str(tree)}
+    about: dict[str, Any] = {"addresses": ("127.0.0.1",), "control": "memory", "path": "/srv"}
+    about["tree"] = "" if filer.get("control") == "fixed" else str(tree)
     backend = c.BackendConfig(
         pool="filer",
         export="gateway",
@@ -32,6 +34,14 @@ def _nas(tree: Path, storage: str = "rack", *, local: bool = True, **filer: Any)
         storage=c.StorageConfig(physical_network=storage, subnets=("127.0.0.0/24",)),
     )
     return c.Config(backends={"nas": backend}, network=c.HostNetworkConfig(**HERE))
+
+
+def test_a_proxy_needs_a_program_with_its_back_end(tmp_path):
+    config = _nas(tmp_path)
+    backends = {"nas": msgspec.structs.replace(config.backends["nas"], export="gateway-proxy")}
+    found = _gateway(msgspec.structs.replace(config, backends=backends))
+    assert (found["ganesha.nfsd"].state, found["ganesha PROXY_V4"].state) == ("ok", "ok")
+    assert found["ganesha PROXY_V4"].fix == "apt install nfs-ganesha-proxy-v4"
 
 
 @pytest.fixture
@@ -102,6 +112,13 @@ def test_a_control_that_does_not_work_is_said(tmp_path, control, options):
 def test_a_storage_network_that_is_not_here_is_missing(tmp_path):
     found = _gateway(_nas(tmp_path, storage="roof"))["storage network (nas)"]
     assert (found.state, "roof" in found.found) == ("missing", True)
+
+
+def test_fixed_exports_need_no_tree(tmp_path):
+    options = {"exports": [], "state_directory": str(tmp_path)}
+    found = _gateway(_nas(tmp_path, control="fixed", control_options=options))
+    assert "tree (nas)" not in found
+    assert found["control (nas)"].state == "ok"
 
 
 def test_other_backends_are_not_asked():

@@ -9,5 +9,6 @@ class PairSpec(msgspec.Struct, frozen=True, kw_only=True):
     interface: str  # its leg on the storage network: the two hear each other there, nowhere else
     own: str  # its own address there
     peer: str  # the other's
+    neighbours: tuple[str, ...] = ()  # who else is there; if nobody answers, the leg is cut
     first: bool  # it has the addresses while both live
     addresses: dict[str, tuple[str, ...]]  # with prefix length, by interface

@@ -28,7 +28,8 @@ def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> N
             tenant = tenant_subnets(tx, server_id)
             flows.ensure(tx, server_id, instance.id, tenant, backend.storage, sources)
         ensure_ports(db, backend, networked, server_id)
-    pair.wait_until_elected(networked, side_of(db, backend, server_id))
+    if backend.standby:
+        pair.wait_until_elected(networked, side_of(db, backend, server_id))
 
 
 def ensure_not_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
@@ -75,7 +76,9 @@ def side_of(db: Database, backend: Backend, server_id: str) -> Side:
         peers = flows.standby_of(tx, server_id) if backend.standby else []
     place = road.place_of(server_id, leases, passing)
     legs = [*tenant, *backend.storage]
-    return Side(place=place, legs=legs, leases=leases, passing=passing, peers=peers)
+    return Side(
+        place=place, legs=legs, leases=leases, passing=passing, peers=peers, filer=backend.filer
+    )
 
 
 def tenant_subnets(tx: Tx, server_id: str) -> list[Subnet]:

@@ -120,7 +120,12 @@ class NetworkSweep:
 
     def _ensure_ports(self, backend: Backend, server: ShareServer) -> None:
         with self._networked.server_lock(server.id):
-            gateways.ensure_ports(self._db, backend, self._networked, server.id)
+            side = gateways.side_of(self._db, backend, server.id)
+            if side.peers and not pair.stands(self._networked, side):
+                # It stands for election when its rules are there, too, and not before.
+                pair.ensure_own(self._networked, side)
+            else:
+                gateways.ensure_ports(self._db, backend, self._networked, server.id)
 
     def _backend(self, server: ShareServer) -> Backend | None:
         name = server.host.partition("@")[2]

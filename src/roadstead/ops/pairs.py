@@ -13,7 +13,7 @@ from roadstead.ops import gateways
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
-from roadstead.store import flows, operations
+from roadstead.store import flows, gateway_reports, operations
 from roadstead.store.db import Database
 
 log = structlog.get_logger()
@@ -86,5 +86,6 @@ class ActiveSweep:
         with self._networked.server_lock(server_id):
             with self._db.write() as tx:
                 flows.release_standby(tx, server_id)
+                gateway_reports.forget_others(tx, server_id, self._host)
             gateways.ensure_ports(self._db, backend, self._networked, server_id)
         self._seen.pop(server_id, None)

@@ -49,7 +49,9 @@ def _where(place: Place, run: Run) -> tuple[object, ...]:
 
 
 def _unserve(run: Run) -> None:
-    direct.ensure_unserved(run.backend, run.instance)
+    # Not while a rule is applied, which would have a filer export it again.
+    with run.backend.share_lock(run.instance.id):
+        direct.ensure_unserved(run.backend, run.instance)
     if run.backend.passes_flows and run.instance.share_server_id is not None:
         gateways.ensure_not_passing(run.db, run.backend, run.instance)
 

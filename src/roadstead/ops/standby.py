@@ -84,6 +84,7 @@ class StandbySweep:
             leases=mine,
             passing=passing,
             peers=allocations.of_server(tx, server.id),
+            filer=standby.filer,
             first=False,
         )
         return server, side, _flows(tx, place, server.id)

@@ -32,10 +32,11 @@ class Backend:
         server_limits: Mapping[str, int] | None = None,
         storage: Sequence[Subnet] = (),
         standby: str = "",
+        filer: Sequence[str] = (),
     ) -> None:
         """`server_limits`: how many share servers, and what one of them may hold, by the names of
         the pool's capabilities; `storage`: the other leg of its gateways; `standby`: the host that
-        stands by for them."""
+        stands by for them; `filer`: the addresses of what is behind them."""
         self.name = name
         self.pool_name = pool_name  # host@backend#pool
         self.pool = pool
@@ -48,6 +49,7 @@ class Backend:
         self.server_limits = dict(server_limits or {})
         self.storage = tuple(storage)
         self.standby = standby
+        self.filer = tuple(filer)
         self.networked: Networked | None = None  # set where there is a network driver
         self.secrets = secrets  # seals the keys that rules are answered with
         self._locks: dict[str, threading.Lock] = {}

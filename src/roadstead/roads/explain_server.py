@@ -30,6 +30,11 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     def is_gateway(self) -> bool:
         return self.server.details.get("kind") == "gateway"
 
+    @property
+    def speaks_nfs(self) -> bool:
+        """The gateway is the filer's client itself; addresses stand for shares only where not."""
+        return self.server.details.get("variant") == "proxy"
+
 
 def explain_server(
     facts: Facts, behind: ServerFacts, client: str | None, *, admin: bool
@@ -83,12 +88,13 @@ def _server_hops(
 def _gateway_hop(behind: ServerFacts, *, admin: bool) -> Hop:
     """The hop that the other roads do not have, and what it has carried."""
     flow, report = behind.flow, behind.report
-    if flow is None:
+    what = f"one hop more than without: gateway {behind.server.id}"
+    if behind.speaks_nfs:
+        what = f"{what} answers, and asks the filer"
+    elif flow is None:
         return Hop(name="gateway", what="the share has no way through its gateway yet", ok=False)
-    what = (
-        f"one hop more than without: gateway {behind.server.id} passes on what comes to "
-        f"{' and '.join(flow.addresses)}, by the rule alone"
-    )
+    else:
+        what = f"{what} passes on what comes to {' and '.join(flow.addresses)}, by the rule alone"
     if report is None:
         return Hop(name="gateway", what=f"{what}; nobody has looked at it yet", ok=None)
     health = f"{report.health}: {report.detail}" if admin and report.detail else report.health
@@ -104,6 +110,8 @@ def _gateway_hop(behind: ServerFacts, *, admin: bool) -> Hop:
 
 def _storage_hop(behind: ServerFacts, client: str | None, level: str | None, *, admin: bool) -> Hop:
     """As whom the filer sees the client."""
+    if behind.speaks_nfs:
+        return Hop(name="storage", what="the filer sees this share's gateway, never a client")
     what = "the filer sees an address of the gateway's for this share and level, never a client's"
     sources = behind.flow.sources if behind.flow else {}
     told = [

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from roadstead.model.errors import Transient
 from roadstead.model.network_pools import parse_addressing
-from roadstead.model.share_networks import STORAGE, FlowLease, Lease, Subnet
+from roadstead.model.share_networks import STORAGE, FlowLease, Subnet
 from roadstead.model.world import Flow
 from roadstead.store.db import utcnow
 
@@ -57,15 +57,6 @@ def flows(leases: Sequence[FlowLease]) -> dict[str, Flow]:
             addresses = sides.pop("share")
             found[instance_id] = Flow(addresses=addresses, sources=sides)
     return found
-
-
-def own_flow(leases: Sequence[Lease]) -> Flow:
-    """How the one share of a proxy gateway passes: by the gateway's own addresses."""
-    sides = {
-        storage: tuple(lease.address for lease in leases if lease.is_storage is storage)
-        for storage in (True, False)
-    }
-    return Flow(addresses=sides[False], sources=dict.fromkeys(("rw", "ro"), sides[True]))
 
 
 def flow_of(flows: Mapping[str, Flow], instance_id: str) -> Flow:

@@ -28,6 +28,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     leases: list[Lease]  # its own addresses
     passing: list[FlowLease]  # those that stand for shares
     peers: list[Lease] = []  # the other gateway's own
+    filer: tuple[str, ...] = ()  # its addresses
     first: bool = True
 
 
@@ -63,6 +64,13 @@ def ensure_none(networked: Networked, side: Side) -> None:
         networked.failover.ensure_absent(side.place.id)
     here = [lease for lease in side.leases if _there(networked.network, lease)]
     road.ensure_ports(networked.network, side.place, side.legs, here, guests={})
+
+
+def stands(networked: Networked, side: Side) -> bool:
+    """It stands for election."""
+    failover = networked.failover
+    marks = () if failover is None else failover.inventory()
+    return any(m.id == side.place.id and m.broken is None for m in marks)
 
 
 def wait_until_elected(networked: Networked, side: Side) -> None:
@@ -103,6 +111,7 @@ def election(side: Side, ports: Mapping[str, Port]) -> PairSpec:
         interface=ports[leg.id].interface,
         own=leg.address,
         peer=peers[leg.subnet_id].address,
+        neighbours=tuple(a for a in side.filer if (":" in a) == (":" in leg.address)),
         first=side.first,
         addresses=addresses,
     )

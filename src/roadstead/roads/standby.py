@@ -12,4 +12,5 @@ class Standby(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     active: str  # host@backend
     storage: tuple[Subnet, ...]  # as the backend itself has it
+    filer: tuple[str, ...]  # its addresses
     export: Mirror

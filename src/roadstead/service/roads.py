@@ -18,7 +18,6 @@ from roadstead.service.shares import reach_own
 from roadstead.service.submit import submit
 from roadstead.store import (
     access,
-    allocations,
     attachments,
     export_locations,
     flows,
@@ -69,8 +68,6 @@ def _behind(tx: Tx, share: Share) -> ServerFacts | None:
         return None
     reports = gateway_reports.of_server(tx, server.id)
     passing = gateway.flows(flows.of_server(tx, server.id))
-    if server.details.get("variant") == "proxy":
-        passing = {share.instance_id: gateway.own_flow(allocations.of_server(tx, server.id))}
     return ServerFacts(
         network=network,
         server=server,

@@ -14,13 +14,22 @@ _r, _s, _n = t.gateway_reports.c, t.share_servers.c, t.share_networks.c
 
 
 def put(tx: Tx, report: GatewayReport) -> None:
-    """This is the last report of that agent on the gateway; one on a gateway that has gone
-    meanwhile is dropped."""
+    """This is the last report of that agent on the gateway, and no other's is active if this one
+    is: a host that died cannot say so. One on a gateway that has gone meanwhile is dropped."""
     mine = (_r.share_server_id == report.share_server_id, _r.host == report.host)
     tx.execute(t.gateway_reports.delete().where(*mine))
     there = sa.select(_s.id).where(_s.id == report.share_server_id).with_for_update()
     if tx.execute(there).first() is not None:
         tx.execute(t.gateway_reports.insert().values(**msgspec.structs.asdict(report)))
+        if report.role == "active":
+            others = (_r.share_server_id == report.share_server_id, _r.host != report.host)
+            tx.execute(t.gateway_reports.update().where(*others).values(role="standby"))
+
+
+def forget_others(tx: Tx, share_server_id: str, host: str) -> None:
+    """Only this host's agent has a report on the gateway."""
+    others = (_r.share_server_id == share_server_id, _r.host != host)
+    tx.execute(t.gateway_reports.delete().where(*others))
 
 
 def find_all(tx: Tx, scope: Scope) -> list[GatewayShown]:

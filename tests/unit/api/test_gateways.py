@@ -28,6 +28,7 @@ def nw(database_url, monkeypatch):
     made = make_network_world(database_url, gateway=True)
     # A memory export has no clients to count.
     monkeypatch.setattr(made.world.export, "report", lambda _place: STATE, raising=False)
+    monkeypatch.setattr(made.world.export, "flow_sources", lambda _id: None, raising=False)
     assert isinstance(made.world.export, Gateway)
     yield made
     made.world.close()

@@ -1,5 +1,7 @@
 """Drift: what somebody changed by hand is found, repaired and told."""
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -103,3 +105,25 @@ def test_lost_bytes_are_never_replaced_by_an_empty_share(world):
     assert shares.get(world.service, caller, share.id).status == "error"
     assert list(world.pool.inventory()) == []
     assert ("lost", "share", "set to error") in _found(world)
+
+
+@pytest.mark.parametrize("look", [1, 2], ids=["before", "compared"])
+def test_a_rule_that_changes_while_the_sweep_looks_is_no_drift(world, monkeypatch, look):
+    """A gateway's filer is asked for its part without a lock: an export is half changed then."""
+    caller = make_caller()
+    share = make_share(world, caller)
+    inventory, looks = world.export.inventory, itertools.count(1)
+
+    def half_changed(place):
+        (mark,) = inventory(place)
+        if next(looks) == look:
+            new = NewRule(access_type="ip", access_to="10.0.0.1")
+            access.allow(world.service, caller, share.id, new)
+            mark = msgspec.structs.replace(mark, broken="the filer's rules differ")
+        yield mark
+
+    monkeypatch.setattr(world.export, "inventory", half_changed)
+    world.sweep.run()
+    assert _found(world) == []
+    (mark,) = inventory(world.backend.place)
+    assert mark.facts["clients"] == {"10.0.0.1/32": "rw"}

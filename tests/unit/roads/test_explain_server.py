@@ -42,7 +42,9 @@ def _facts(*rules: tuple[str, str]) -> Facts:
     return Facts(share=share, locations=[location], rules=made)
 
 
-def _behind(kind: str = "gateway", status: str = "active", **more) -> ServerFacts:
+def _behind(
+    kind: str = "gateway", status: str = "active", variant: str = "l4", **more
+) -> ServerFacts:
     subnet = Subnet(
         id=SUBNET, share_network_id=NETWORK, network_type="vxlan", segmentation_id=1007,
         cidr="10.0.0.0/24", created_at=utcnow(),
@@ -52,7 +54,8 @@ def _behind(kind: str = "gateway", status: str = "active", **more) -> ServerFact
     )
     server = ShareServer(
         id=SERVER, project_id="p", share_network_id=NETWORK, host="node1@nas", status=status,
-        identifier=SERVER, subnet_ids=(SUBNET,), details={"kind": kind}, created_at=utcnow(),
+        identifier=SERVER, subnet_ids=(SUBNET,), created_at=utcnow(),
+        details={"kind": kind, "variant": variant},
     )  # fmt: skip
     return ServerFacts(network=network, server=server, **more)
 
@@ -104,6 +107,12 @@ def test_without_a_client_each_level_has_its_address_at_the_filer():
 def test_a_share_without_addresses_does_not_pass():
     hops = _hops(explain_server(_facts(("10.0.0.50", "rw")), _behind(), "10.0.0.50", admin=True))
     assert (hops["gateway"].ok, hops["storage"].ok) == (False, False)
+
+
+def test_a_gateway_that_speaks_nfs_needs_no_addresses_for_shares():
+    hops = _hops(explain_server(_facts(), _behind(variant="proxy"), None, admin=True))
+    assert "asks the filer" in hops["gateway"].what
+    assert (hops["gateway"].ok, hops["storage"].ok) == (None, True)
 
 
 @pytest.mark.parametrize(("client", "known"), [("10.0.0.50", True), ("10.9.0.1", None)])

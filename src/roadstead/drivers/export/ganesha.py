@@ -54,6 +54,7 @@ class GaneshaExport:
         lease_seconds: int = 15,
         require_mount: bool = True,
         passes_on: Callable[[w.ExportSpec], conf.Behind] | None = None,
+        before_start: Callable[[w.Place], None] | None = None,
     ) -> None:
         self._options = Options(
             state_directory=Path(state_directory).absolute(),
@@ -64,6 +65,7 @@ class GaneshaExport:
             minor_versions=tuple(sorted({round((version - 4) * 10) for version in protocols})),
             nfs3=nfs3,
             proxy=passes_on is not None,
+            before_start=before_start,
         )
         self._passes_on = passes_on
         self._require_mount = require_mount

@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     minor_versions: tuple[int, ...]
     nfs3: bool = False
     proxy: bool = False  # what it serves is another server's
+    before_start: Callable[[Place], None] | None = None
 
 
 class Server:
@@ -122,6 +123,8 @@ class Server:
         enter = [] if place.netns is None else ["nsenter", f"--net=/run/netns/{place.netns}", "--"]
         argv = [*enter, _PROGRAM, "-F", "-N", "NIV_EVENT", "-L", str(self._log)]
         argv += ["-f", str(self._conf), "-p", str(self._pid_file)]
+        if self._options.before_start is not None:
+            self._options.before_start(place)
         begin = self._log.stat().st_size if self._log.exists() else 0
         pid = process.start(argv, log=self._log, env=self._environment())
         if not self._answers_within(_START_LIMIT, pid):

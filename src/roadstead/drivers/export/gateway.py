@@ -22,7 +22,7 @@ from roadstead.drivers.export import gateway_cut as cut
 from roadstead.drivers.export import gateway_nft as nft
 from roadstead.drivers.export import gateway_rules as rules_text
 from roadstead.drivers.export.gateway_files import FlowFiles, StoredFlow, name_of
-from roadstead.drivers.export.gateway_view import Gateway, attempt, look, marks, served, state
+from roadstead.drivers.export.gateway_view import FilerView, Gateway, attempt, look, marks, state
 from roadstead.drivers.export.rules import Network, admit
 from roadstead.drivers.network import conntrack
 from roadstead.model import world as w
@@ -62,6 +62,7 @@ class GatewayExport:
         if not self._filer or len(self._filer) != len(filer):
             raise ConfigError("a gateway's filer has one address, or one of IPv4 and one of IPv6")
         self._control = control
+        self._view = FilerView(control)
         self._directory = Path(state_directory).absolute()
         self._port = port
         self._locks: dict[str, threading.RLock] = {}
@@ -175,7 +176,7 @@ class GatewayExport:
         """Every share that is stored; clients as the kernel has them. Of a filer that does not
         answer nothing is said."""
         files = self._files(place)
-        filer = served(files, self._control)
+        filer = self._view.served(files)
         with self._lock(place):
             found = list(marks(self._gateway(place), files, filer)) if files.all() else []
         yield from found
@@ -185,7 +186,7 @@ class GatewayExport:
         files, gateway = self._files(place), self._gateway(place)
         with self._lock(place):
             problem, _ = look(gateway, files)
-        return state(gateway, files, served(files, self._control), problem)
+        return state(gateway, files, self._view.served(files), problem)
 
     # --- inside -------------------------------------------------------------------------------
 

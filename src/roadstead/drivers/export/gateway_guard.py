@@ -15,7 +15,7 @@ from roadstead.model.errors import NotFound, Transient
 from roadstead.model.world import Place
 
 T = TypeVar("T")
-RULES, COUNTS = "roadstead_guard", "roadstead_counts"
+RULES, COUNTS, ONCE = "roadstead_guard", "roadstead_counts", "roadstead_once"
 _SAME = timedelta(seconds=2)  # as exactly as the kernel tells when a process began
 
 
@@ -35,6 +35,12 @@ def count(place: Place, port: int, since: datetime) -> None:
         _inside(place, lambda links: _load(_counts(_legs(links, place.storage), port, since)))
 
 
+def let_connect(place: Place, port: int) -> None:
+    """The gateway's server can connect to the filer, once. What comes after the end of that
+    connection would be answered wrongly: so its clients wait, until the server is started anew."""
+    _inside(place, lambda links: _load(_once(_legs(links, place.storage), port)))
+
+
 def bytes_passed(place: Place) -> tuple[int, int]:
     """(from tenants, to tenants), packets' headers included; 0 while nothing counts."""
     return _counted(place)[:2]
@@ -42,7 +48,7 @@ def bytes_passed(place: Place) -> tuple[int, int]:
 
 def ensure_absent(place: Place) -> None:
     """There are no rules."""
-    text = "".join(f"add table inet {t}\ndelete table inet {t}\n" for t in (RULES, COUNTS))
+    text = "".join(f"add table inet {t}\ndelete table inet {t}\n" for t in (RULES, COUNTS, ONCE))
     _inside(place, lambda _: _load(text))
 
 
@@ -80,6 +86,26 @@ table inet {COUNTS} {{
   }}
   chain went {{ type filter hook output priority 10;
     oifname != {others} tcp sport {port} counter name bytes_out
+  }}
+}}
+"""
+
+
+def _once(legs: Sequence[str], port: int) -> str:
+    """A server's port is below 1024 on both sides of a filer; who only looks has another one."""
+    storage, begins = _set(legs), "tcp flags & (syn | ack) =="
+    return f"""
+add table inet {ONCE}
+delete table inet {ONCE}
+table inet {ONCE} {{
+  set connected {{ type inet_proto; size 4; flags dynamic; }}
+  chain answered {{ type filter hook input priority -10;
+    iifname {storage} tcp sport {port} tcp dport < 1024 {begins} (syn | ack) \
+      add @connected {{ meta l4proto }}
+  }}
+  chain asked {{ type filter hook output priority -10;
+    oifname {storage} tcp dport {port} tcp sport < 1024 {begins} syn \
+      meta l4proto @connected reject with tcp reset
   }}
 }}
 """

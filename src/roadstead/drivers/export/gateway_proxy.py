@@ -10,19 +10,18 @@ Of the order of things: the filer admits the gateway first, then the gateway its
 reverse when somebody goes. A filer that is down delays who comes, never who goes.
 """
 
-import logging
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
 
-from roadstead.drivers.base_filer import FilerControl, FilerExport
+from roadstead.drivers.base_filer import FilerControl
 from roadstead.drivers.export import ganesha_process as process
 from roadstead.drivers.export import gateway_guard as guard
 from roadstead.drivers.export import gateway_proxy_view as view
 from roadstead.drivers.export.ganesha import GaneshaExport
-from roadstead.drivers.export.ganesha_conf import Behind, StoredExport
+from roadstead.drivers.export.ganesha_conf import StoredExport
+from roadstead.drivers.export.gateway_proxy_server import Filer, ProxyServers, level, reference
 from roadstead.drivers.export.rules import admit
 from roadstead.model import gateways as g
 from roadstead.model import world as w
@@ -34,9 +33,7 @@ from roadstead.model.errors import (
     Transient,
     Unsupported,
 )
-from roadstead.model.ids import is_uuid, pseudo_path
-
-_log = logging.getLogger(__name__)
+from roadstead.model.ids import is_uuid
 
 
 class ProxyExport:
@@ -67,35 +64,37 @@ class ProxyExport:
             raise ConfigError("a gateway's filer has an address")
         if filer_prefix and (not filer_prefix.startswith("/") or filer_prefix.endswith("/")):
             raise ConfigError(f"filer_prefix: {filer_prefix!r} does not look like /a/directory")
-        self._filer = next((address for address in filer if ":" not in address), filer[0])
-        self._control = control
-        self._port = port
-        self._prefix = filer_prefix
+        self._filer = Filer(
+            address=next((address for address in filer if ":" not in address), filer[0]),
+            port=port,
+            prefix=filer_prefix,
+            control=control,
+        )
         self._ganesha = GaneshaExport(
             state_directory=state_directory,
             run_directory=run_directory,
             grace=grace,
             lease_seconds=lease_seconds,
             port=port,
-            passes_on=self._behind,
+            passes_on=self._filer.behind,
+            before_start=lambda place: guard.let_connect(place, port),
         )
-        self._locks: dict[str, threading.RLock] = {}
-        self._guard = threading.Lock()
+        self._servers = ProxyServers(self._filer, self._ganesha)
 
     def ensure_server(self, place: w.Place) -> None:
         """The place's server runs and serves what is stored; it was started anew if it could not
         get at the filer any more. Transient while it does not run and the filer does not answer."""
-        health, detail = self._revive(place)
+        health, detail = self._servers.revive(place)
         if self._ganesha.pid(place) is None:
             raise Transient(f"the gateway does not run; {health}: {detail}")
 
     def ensure_server_absent(self, place: w.Place) -> None:
         """Neither process, rules nor files are left, nor what the filer exported to the place.
         Transient, and only the files are left, while the filer does not answer."""
-        with self._lock(place):
+        with self._servers.lock(place):
             self._ganesha.ensure_stopped(place)
             for stored in self._ganesha.stored(place).values():
-                self._control.ensure_export_absent(stored.instance_id)
+                self._filer.control.ensure_export_absent(stored.instance_id)
             self._ganesha.ensure_server_absent(place)
             with suppress(guard.Gone):
                 guard.ensure_absent(place)
@@ -111,33 +110,46 @@ class ProxyExport:
         another's; Transient while there is no server, or the filer does not answer.
         """
         _check(spec)
-        with self._lock(spec.place):
+        with self._servers.lock(spec.place):
             if not self._ganesha.has_server(spec.place):
                 raise Transient("there is no gateway yet")
             for other in self._ganesha.stored(spec.place).values():
                 if other.instance_id != spec.instance_id:
                     raise Conflict(f"the gateway is share instance {other.instance_id}'s alone")
-            before = self._stored(spec.place, spec.instance_id)
-            self._agree(spec, spec.path, {} if before is None else before.clients)
+            before = self._servers.stored(spec.place, spec.instance_id)
+            clients = {} if before is None else before.clients
+            if before is not None and self._filer.has_moved(before):
+                self._withdraw(reference(spec.place, before))
+                self._ganesha.ensure_server(spec.place)
+                before = None
+            if before is None:
+                guard.let_connect(spec.place, self._filer.port)
+            self._filer.agree(spec, spec.path, clients)
             found = self._ganesha.ensure_export(spec)
-            self._count(spec.place)
+            if before is None and clients:
+                self._ganesha.ensure_access(
+                    w.ExportRef(
+                        instance_id=spec.instance_id, export_id=spec.export_id, place=spec.place
+                    ),
+                    [_rule(target, at) for target, at in clients.items()],
+                )
+            self._servers.count(spec.place)
         return found
 
     def ensure_export_absent(self, ref: w.ExportRef) -> None:
         """Not served, not stored, and not exported by the filer. Transient while that does not
         answer; clients are cut all the same."""
-        with self._lock(ref.place):
-            stored = self._stored(ref.place, ref.instance_id)
+        with self._servers.lock(ref.place):
+            stored = self._servers.stored(ref.place, ref.instance_id)
             mine = stored is not None and stored.export_id == ref.export_id
             if mine:
                 with suppress(Transient):
                     self._ganesha.ensure_access(ref, [])
-            self._control.ensure_export_absent(ref.instance_id)
+            self._filer.control.ensure_export_absent(ref.instance_id)
             if mine:
-                # Asked to withdraw an export, it would hang for a minute.
-                self._ganesha.ensure_stopped(ref.place)
-                self._ganesha.ensure_export_absent(ref)
-                self._revive(ref.place)
+                self._withdraw(ref)
+                with suppress(Transient):
+                    self._servers.revive(ref.place)
 
     def ensure_access(self, ref: w.ExportRef, rules: Sequence[w.RuleSpec]) -> list[w.RuleOutcome]:
         """Exactly the rules without a problem are in force, the most specific first, at the
@@ -146,17 +158,17 @@ class ProxyExport:
         Who lost a level is cut at once, whatever the filer says. Transient while it does not
         answer: then nobody writes whom it did not let write before.
         """
-        with self._lock(ref.place):
-            before = self._stored(ref.place, ref.instance_id)
+        with self._servers.lock(ref.place):
+            before = self._servers.stored(ref.place, ref.instance_id)
             if before is None or before.export_id != ref.export_id:
                 raise NotFound(f"share instance {ref.instance_id} is not exported there")
             clients, _ = admit(rules)
-            if _level(clients) == "rw" and _level(before.clients) != "rw":
+            if level(clients) == "rw" and level(before.clients) != "rw":
                 self._ganesha.ensure_access(ref, [_read_only(rule) for rule in rules])
-                self._agree(ref, before.path, clients)
+                self._filer.agree(ref, before.path, clients)
                 return self._ganesha.ensure_access(ref, rules)
             outcomes = self._ganesha.ensure_access(ref, rules)
-            self._agree(ref, before.path, clients)
+            self._filer.agree(ref, before.path, clients)
         return outcomes
 
     def sessions(self, ref: w.ExportRef) -> list[w.Session]:
@@ -172,17 +184,15 @@ class ProxyExport:
     def inventory(self, place: w.Place) -> Iterator[w.Mark]:
         """Every share that is stored or served; whether its server gets at the filer was tried.
         Of a filer that does not answer nothing is said."""
-        with self._lock(place):
+        with self._servers.lock(place):
             found = list(self._ganesha.inventory(place))
-            stored = self._ganesha.stored(place)
-        exports = view.exported(self._control) if found else None
+            stored, pid = self._ganesha.stored(place), self._ganesha.pid(place)
+        exports = view.exported(self._filer.control) if found else None
         for mark in found:
             export = next((s for s in stored.values() if s.instance_id == mark.id), None)
             faults = [mark.broken]
             if export is not None:
-                health, detail = view.look(place, export)
-                faults += [detail] if health == g.BROKEN else []
-                faults.append(view.filer_fault(export, exports, self._needed(place, export)))
+                faults += self._faults(place, export, pid, exports)
             broken = "; ".join(fault for fault in faults if fault) or None
             yield msgspec.structs.replace(view.without_own(mark, place), broken=broken)
 
@@ -193,8 +203,8 @@ class ProxyExport:
         Sessions are clients that were active within two leases; bytes are the packets', from the
         server's last start on.
         """
-        health, detail = self._revive(place)
-        refs = [_ref(place, stored) for stored in self._ganesha.stored(place).values()]
+        health, detail = self._servers.revive(place, anew=False)
+        refs = [reference(place, stored) for stored in self._ganesha.stored(place).values()]
         pid = self._ganesha.pid(place)
         received, sent = guard.bytes_passed(place)
         return g.GatewayState(
@@ -206,83 +216,22 @@ class ProxyExport:
             started_at=None if pid is None else process.started_at(pid),
         )
 
-    # --- inside -------------------------------------------------------------------------------
+    def _withdraw(self, ref: w.ExportRef) -> None:
+        """Neither stored nor served. The server does not run: asked to withdraw an export, it would
+        hang for a minute."""
+        self._ganesha.ensure_stopped(ref.place)
+        self._ganesha.ensure_export_absent(ref)
 
-    def _revive(self, place: w.Place) -> tuple[str, str]:
-        """The server runs and gets at the filer, if that can be; (health, detail) of what is.
-
-        Nobody waits for our lock while we wait for the filer: clients are to be cut at once.
-        """
-        guard.ensure(place, self._port)
-        health, detail = self._look(place)
-        with self._lock(place):
-            running = self._ganesha.pid(place) is not None
-            if health == g.UNREACHABLE and not running:
-                return health, detail  # it would wait for the filer, and we for it
-            if health == g.BROKEN and running:
-                _log.warning("gateway %s is started anew: %s", place.id, detail)
-                self._ganesha.ensure_stopped(place)
-            self._ganesha.ensure_server(place)
-            self._count(place)
-        return (health, detail) if health == g.UNREACHABLE else (g.OK, "")
-
-    def _look(self, place: w.Place) -> tuple[str, str]:
-        """(health, detail) of the way to the filer; its rules for us are as they have to be."""
-        found = g.OK, ""
-        for stored in self._ganesha.stored(place).values():
-            found = view.look(place, stored)
-            if found[0] == view.REFUSED:
-                self._agree(_ref(place, stored), stored.path, stored.clients)
-                found = view.look(place, stored)
-        return found
-
-    def _count(self, place: w.Place) -> None:
-        pid = self._ganesha.pid(place)
-        began = None if pid is None else process.started_at(pid)
-        if began is not None:
-            guard.count(place, self._port, began)
-
-    def _agree(self, of: w.ExportSpec | w.ExportRef, path: str, clients: dict[str, str]) -> None:
-        """The filer admits the gateway, as far as its clients need."""
-        self._control.ensure_export(
-            FilerExport(
-                instance_id=of.instance_id,
-                export_id=of.export_id,
-                path=path,
-                name=self._name(of.instance_id),
-                clients={self._source(of.place): _level(clients)},
-            )
-        )
-
-    def _needed(self, place: w.Place, stored: StoredExport) -> dict[str, str]:
-        return {self._source(place): _level(stored.clients)}
-
-    def _behind(self, spec: w.ExportSpec) -> Behind:
-        return Behind(
-            address=self._filer,
-            port=self._port,
-            name=self._name(spec.instance_id),
-            seen_from=spec.place.addresses[:1],
-        )
-
-    def _name(self, instance_id: str) -> str:
-        return self._prefix + pseudo_path(instance_id)
-
-    def _source(self, place: w.Place) -> str:
-        """As whom the filer sees the gateway."""
-        six = ":" in self._filer
-        found = next((address for address in place.storage if (":" in address) == six), None)
-        if found is None:
-            raise Transient("the gateway has no address on the filer's network yet")
-        return found
-
-    def _stored(self, place: w.Place, instance_id: str) -> StoredExport | None:
-        found = self._ganesha.stored(place).values()
-        return next((stored for stored in found if stored.instance_id == instance_id), None)
-
-    def _lock(self, place: w.Place) -> threading.RLock:
-        with self._guard:
-            return self._locks.setdefault(place.id, threading.RLock())
+    def _faults(
+        self, place: w.Place, stored: StoredExport, pid: int | None, exports: view.Exports
+    ) -> list[str | None]:
+        """What is wrong on the way to the filer, and there."""
+        health, detail = view.look(place, stored, pid)
+        return [
+            detail if health == g.BROKEN else None,
+            "the filer was another one" if self._filer.has_moved(stored) else None,
+            view.filer_fault(stored, exports, self._filer.needed(place, stored.clients)),
+        ]
 
 
 def _check(spec: w.ExportSpec) -> None:
@@ -292,15 +241,10 @@ def _check(spec: w.ExportSpec) -> None:
         raise DriverError(f"not the id of a share: {spec.instance_id!r}")
 
 
-def _ref(place: w.Place, stored: StoredExport) -> w.ExportRef:
-    return w.ExportRef(instance_id=stored.instance_id, export_id=stored.export_id, place=place)
-
-
-def _level(clients: dict[str, str]) -> str:
-    """What a gateway needs at the filer for these clients. It must be able to look, at least."""
-    return "rw" if "rw" in clients.values() else "ro"
+def _rule(target: str, at: str) -> w.RuleSpec:
+    return w.RuleSpec(rule_id=target, access_type="ip", access_to=target, access_level=at)
 
 
 def _read_only(rule: w.RuleSpec) -> w.RuleSpec:
-    level = "ro" if rule.access_level == "rw" else rule.access_level
-    return msgspec.structs.replace(rule, access_level=level)
+    at = "ro" if rule.access_level == "rw" else rule.access_level
+    return msgspec.structs.replace(rule, access_level=at)

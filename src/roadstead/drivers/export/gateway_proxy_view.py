@@ -3,7 +3,8 @@
 import ipaddress
 import secrets
 import socket
-from typing import cast
+from pathlib import Path
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -16,15 +17,17 @@ from roadstead.model import world as w
 from roadstead.model.errors import Transient
 from roadstead.model.ids import pseudo_path
 
+Exports: TypeAlias = dict[str, w.Mark] | None
 _PATIENCE = 2.0  # seconds for the filer to take a connection
+_ESTABLISHED = "01"  # as /proc/net/tcp says it
 _ANSWER = 3.0  # seconds for a look-up
 REFUSED = "refused"  # the filer answers, but not to the gateway
 # That name is not there, or wait: both are the filer's own words.
 _ALIVE = frozenset(("NFS4ERR_NOENT", "NFS4ERR_DELAY"))
 
 
-def look(place: w.Place, stored: StoredExport) -> tuple[str, str]:
-    """(health, detail) of the way from the tenant's side to the filer.
+def look(place: w.Place, stored: StoredExport, pid: int | None) -> tuple[str, str]:
+    """(health, detail) of the way from the tenant's side to the filer, by the server `pid`.
 
     A name that nobody has ever asked for is looked up, for what the server knows it tells without
     the filer. Only a filer that answers us directly proves its proxy dead.
@@ -34,8 +37,8 @@ def look(place: w.Place, stored: StoredExport) -> tuple[str, str]:
         return g.OK, ""
     if detail := _unreachable(place, behind):
         return g.UNREACHABLE, detail
-    tried = _through(place, stored, behind.seen_from[0])
-    if tried.nfs_status in _ALIVE:
+    fault = _fault(place, stored, pid)
+    if fault is None:
         return g.OK, ""
     direct = nfs_probe.attempt(
         behind.address,
@@ -48,13 +51,10 @@ def look(place: w.Place, stored: StoredExport) -> tuple[str, str]:
     if direct.outcome != "admitted":
         health = REFUSED if direct.outcome == "refused" else g.UNREACHABLE
         return health, f"{behind.address}: {direct.detail}"
-    again = _through(place, stored, behind.seen_from[0])
-    if again.nfs_status in _ALIVE:
-        return g.OK, ""
-    return g.BROKEN, f"its filer session is dead: {again.detail}"
+    return g.BROKEN, f"its filer session is dead: {fault}"
 
 
-def exported(control: FilerControl) -> dict[str, w.Mark] | None:
+def exported(control: FilerControl) -> Exports:
     """The filer's exports of ours by share instance; None while it does not tell."""
     try:
         return {mark.id: mark for mark in control.inventory()}
@@ -62,9 +62,7 @@ def exported(control: FilerControl) -> dict[str, w.Mark] | None:
         return None
 
 
-def filer_fault(
-    stored: StoredExport, exports: dict[str, w.Mark] | None, needed: dict[str, str]
-) -> str | None:
+def filer_fault(stored: StoredExport, exports: Exports, needed: dict[str, str]) -> str | None:
     """What is wrong with the filer's own rules for the share."""
     if exports is None:
         return None
@@ -85,6 +83,32 @@ def without_own(mark: w.Mark, place: w.Place) -> w.Mark:
         return mark
     others = {t: level for t, level in clients.items() if ipaddress.ip_network(t) not in own}
     return msgspec.structs.replace(mark, facts=mark.facts | {"clients": others})
+
+
+def _fault(place: w.Place, stored: StoredExport, pid: int | None) -> str | None:
+    """Why the server does not get at the filer."""
+    behind = cast(Behind, stored.behind)
+    if pid is None:
+        return "it does not run"
+    if not _connected(pid, behind.port):
+        return "its connection has ended"
+    tried = _through(place, stored, behind.seen_from[0])
+    return None if tried.nfs_status in _ALIVE else tried.detail
+
+
+def _connected(pid: int, port: int) -> bool:
+    """The process' namespace has a connection to the filer as only its server has one."""
+    for family in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, remote, state = line.split()[:4]
+            ports = [int(end.rpartition(":")[2], 16) for end in (local, remote)]
+            if state == _ESTABLISHED and ports[0] < 1024 and ports[1] == port:
+                return True
+    return False
 
 
 def _through(place: w.Place, stored: StoredExport, own: str) -> w.Attempt:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from typing import cast
 
@@ -21,6 +22,7 @@ from roadstead.model import world as w
 from roadstead.model.errors import Transient
 
 _PATIENCE = 2.0  # seconds for the filer to take a connection
+_LEFT_ALONE = 60.0  # seconds, when it hung
 _VERSIONS = (4, 6)
 
 
@@ -60,14 +62,26 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         return None if same else "the filer's rules differ"
 
 
-def served(files: FlowFiles, control: FilerControl) -> Served:
-    """The filer was asked, if it answers; that may take its time."""
-    flows = files.all()
-    try:
-        exports = {mark.id: mark for mark in control.inventory()} if flows else {}
-    except Transient:
-        exports = None
-    return Served(exports=exports, flows=flows)
+class FilerView:
+    """What a filer tells of its exports. One that hung is not asked again for a while, so that
+    neither its other gateways nor the agent's other work wait for it."""
+
+    def __init__(self, control: FilerControl) -> None:
+        self._control = control
+        self._not_before = 0.0
+
+    def served(self, files: FlowFiles) -> Served:
+        """The filer was asked, if it answers; that may take its time."""
+        flows, began = files.all(), time.monotonic()
+        if began < self._not_before:
+            return Served(exports=None, flows=flows)
+        try:
+            exports = {mark.id: mark for mark in self._control.inventory()} if flows else {}
+        except Transient:
+            exports, now = None, time.monotonic()
+            if now - began > _PATIENCE:
+                self._not_before = now + _LEFT_ALONE
+        return Served(exports=exports, flows=flows)
 
 
 def marks(gateway: Gateway, files: FlowFiles, filer: Served) -> Iterator[w.Mark]:

@@ -14,6 +14,9 @@ from roadstead.model.errors import DriverError
 _HEADER = "# export "
 _TITLE = "# Roadstead's exports: replaced as a whole. Yours belong into a file of your own.\n"
 _LISTED = re.compile(r"(.*?)\s*(\S+)\(([^()]*)\)")
+# As whom nobody is admitted by us. Not "whatever is not in options()": versions print differently.
+_NOT_OURS = {"all_squash", "async", "no_subtree_check", "root_squash", "secure"}
+OTHER = "other"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +29,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def options(instance_id: str, level: str) -> str:
-    """The options of one client. Root of a VM is root in its share; the fsid keeps file handles
-    the same across the filer's restarts."""
-    return f"{level},sync,no_root_squash,no_subtree_check,sec=sys,fsid={instance_id}"
+    """The options of one client.
+
+    subtree_check, although exports(5) advises against it: all shares lie on one filesystem, and
+    without it whoever is admitted to one reads all of that with a forged file handle. insecure: a
+    gateway translates ports, and who is root in a VM has any port. Root there is root in its share;
+    the fsid keeps file handles the same across the filer's restarts."""
+    return f"{level},insecure,sync,no_root_squash,subtree_check,sec=sys,fsid={instance_id}"
 
 
 def target(address: str, path: str) -> str:
@@ -59,7 +66,8 @@ def parse_file(text: str) -> dict[str, Rule]:
 
 
 def parse_listing(text: str) -> dict[str, dict[str, str]]:
-    """{path: {client: level}} of what `exportfs -v` printed."""
+    """{path: {client: level}} of what `exportfs -v` printed; the level is `other` where somebody
+    chose options that are never ours."""
     found: dict[str, dict[str, str]] = {}
     path = ""
     for line in text.splitlines():
@@ -68,9 +76,14 @@ def parse_listing(text: str) -> dict[str, dict[str, str]]:
             path = line.rstrip() or path
             continue
         path = match[1].strip() or path
-        words = match[3].split(",")
-        found.setdefault(path, {})[match[2]] = "rw" if "rw" in words else "ro"
+        found.setdefault(path, {})[match[2]] = _level(set(match[3].split(",")))
     return found
+
+
+def _level(words: set[str]) -> str:
+    if words & _NOT_OURS:
+        return OTHER
+    return "rw" if "rw" in words else "ro"
 
 
 def commands(

@@ -32,6 +32,7 @@ class Keepalived:
 
     def __init__(self, directory: str | Path) -> None:
         self._directory = Path(directory).absolute()
+        self._script = self._directory / "leg.sh"
 
     def check(self) -> None:
         """As the Protocol says."""
@@ -40,7 +41,7 @@ class Keepalived:
 
     def ensure(self, place: w.Place, spec: PairSpec) -> None:
         """As the Protocol says. Nothing happens when nothing changes."""
-        text, files = conf.text(spec), self._files(place.id)
+        text, files = conf.text(spec, str(self._script)), self._files(place.id)
         running = _parent(files.pids())
         if running is None or not _is_in(running, place):
             files.kill()
@@ -102,6 +103,8 @@ class Keepalived:
         """It runs and takes signals. Addresses that a dead one left are off by then."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
+        self._script.write_text(conf.SCRIPT)
+        self._script.chmod(0o700)
         files.clear()
         files.write(text)
         try:

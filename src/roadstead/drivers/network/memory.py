@@ -102,6 +102,9 @@ class MemoryNetwork:
             if spec.segment_id not in self._segments:
                 raise NotFound(f"this host is not on segment {spec.segment_id}")
             mtu = checks.check_port_mtu(spec, self._segments[spec.segment_id][1].mtu)
+            before, may = self._ports.get(spec.id), checks.normal(spec.guests)
+            guests = [a for a in before.addresses if a in may] if before else []
+            own = checks.normal(spec.addresses)
             port = n.Port(
                 id=spec.id,
                 segment_id=spec.segment_id,
@@ -109,10 +112,10 @@ class MemoryNetwork:
                 device=self._marks.port(spec.id),
                 interface=self._marks.interface(spec.id),
                 mac=spec.mac or n.port_mac(spec.id),
-                addresses=checks.normal(spec.addresses),
+                addresses=(*own, *(a for a in guests if a not in own)),
                 mtu=mtu,
             )
-            self._compare(self._ports.get(spec.id), port)
+            self._compare(before, port)
             self._ports[spec.id] = port
             self._down.discard(spec.id)
             return port

@@ -16,7 +16,8 @@ def main() -> int:
             for client, options in clients.items():
                 # As nfs-utils does it: a long path has a line of its own.
                 gap = "\t" if len(path) < 15 else "\n\t\t"
-                print(f"{path}{gap}{client}({options},secure,no_all_squash)")
+                shown = options.replace("subtree_check,", "")
+                print(f"{path}{gap}{client}({shown},no_all_squash)")
         return 0
     address, path = split(words[-1])
     if words[0] == "-u":

@@ -1,5 +1,5 @@
 """exportfs over a transport that stands in for ssh: a real shell, and a program that plays
-exportfs. Nothing here shows what a real knfsd does."""
+exportfs. What a real knfsd does is in test_exportfs_real.py."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_any_path_gets_through_the_shell(filer: Filer, tree: str) -> None:
 def test_what_exportfs_is_told(filer: Filer) -> None:
     wanted = spec({ONE: "rw", SIX: "ro"})
     filer.control().ensure_export(wanted)
-    always = f"sync,no_root_squash,no_subtree_check,sec=sys,fsid={wanted.instance_id}"
+    always = f"insecure,sync,no_root_squash,subtree_check,sec=sys,fsid={wanted.instance_id}"
     assert filer.calls() == [
         ["-o", f"rw,{always}", f"{ONE}:{wanted.path}"],
         ["-o", f"ro,{always}", f"[{SIX}]:{wanted.path}"],
@@ -136,7 +136,7 @@ def test_the_file_brings_everything_back(filer: Filer) -> None:
     for wanted in (one, two):
         control.ensure_export(wanted)
     lines = [line for line in filer.file.read_text().splitlines() if not line.startswith("#")]
-    always = f"sync,no_root_squash,no_subtree_check,sec=sys,fsid={one.instance_id}"
+    always = f"insecure,sync,no_root_squash,subtree_check,sec=sys,fsid={one.instance_id}"
     assert lines == [f'"{one.path}" {ONE}(rw,{always}) {SIX}(ro,{always})']
     assert filer.file.stat().st_mode & 0o777 == 0o644
     assert not list(filer.file.parent.glob("*.tmp"))
@@ -222,11 +222,13 @@ def test_nobody_is_asked_and_no_unknown_host_is_trusted(filer: Filer) -> None:
     ("printed", "expected"),
     [
         ([], {}),
-        (["/short        \t10.0.0.1(sync,rw,secure)"], {"/short": {"10.0.0.1": "rw"}}),
+        (["/short        \t10.0.0.1(sync,rw,insecure)"], {"/short": {"10.0.0.1": "rw"}}),
         (
             ["/a/long/path/of/somebody", "\t\t10.0.0.1(ro,sync)", "\t\tfd00::1(sync,rw)"],
             {"/a/long/path/of/somebody": {"10.0.0.1": "ro", "fd00::1": "rw"}},
         ),
+        (["/x\t10.0.0.1(rw,no_subtree_check)"], {"/x": {"10.0.0.1": "other"}}),
+        (["/x\t10.0.0.1(rw,root_squash)"], {"/x": {"10.0.0.1": "other"}}),
         (["/with a space\t<world>(ro)"], {"/with a space": {"<world>": "ro"}}),
         (["/with (brackets) x", "\t\t10.0.0.1(rw)"], {"/with (brackets) x": {"10.0.0.1": "rw"}}),
     ],
