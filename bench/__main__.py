@@ -21,6 +21,7 @@ GROUPS = (
     "hypervisor",
     "network",
     "gateway",
+    "failover",
 )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import socket
 import subprocess
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from tests.roads.network import Tenant, address_of, wait_until
 
 ROUNDS = 3
 PIECE, MORE = 4096, 20
+PATIENCE = 150
 VM = "10.0.0.50"
 
 
@@ -32,7 +34,8 @@ def measure() -> list[Figure]:
             stalls: list[float] = []
             for _ in range(ROUNDS):
                 _both_ready(road, tenant, server)
-                with Stream(server, netns=client.netns, timeout=60) as session:
+                with Stream(server, netns=client.netns, timeout=PATIENCE) as session:
+                    _keep_alive(session)
                     stalls.append(_stall(road, tenant, session, share.pseudo))
                 road.plug_cables()
                 road.service.start()
@@ -50,6 +53,15 @@ def _both_ready(road: PairedRoad, tenant: Tenant, server: str) -> None:
     wait_until(lambda: server in addresses_in(active), "the first gateway has the addresses")
     wait_until(lambda: server not in addresses_in(standby), "the standby has not")
     wait_until(lambda: "set rw4_" in _rules(standby), "the standby has the share's rules")
+
+
+def _keep_alive(session: Stream) -> None:
+    """Its connection asks for a sign of life after a minute, as that of Linux' NFS client does
+    (sunrpc, timeo=600): a client whose request was heard, but not answered, sends nothing else."""
+    connection = session._rpc._socket
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+        connection.setsockopt(socket.IPPROTO_TCP, option, 60)
 
 
 def _rules(netns: str) -> str:
@@ -81,10 +93,10 @@ def _stall(road: PairedRoad, tenant: Tenant, session: Stream, export: str) -> fl
         road.pull_cables()
         standby = road.namespaces(tenant)[STANDBY]
         after = len(done)
-        wait_until(lambda: len(done) > after + MORE, "the client writes again", 90)
+        wait_until(lambda: len(done) > after + MORE, "the client writes again", PATIENCE)
         assert addresses_in(standby)
     finally:
         stop.set()
-        writer.join(90)
+        writer.join(PATIENCE)
     late = [at for at in done if at >= died - 1]
     return max(b - a for a, b in itertools.pairwise(late))

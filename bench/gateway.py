@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import failover
 from bench.stream import Stream
 from bench.table import Figure
 from tests.lab.hosts import Client
@@ -59,7 +58,7 @@ def measure() -> list[Figure]:
         other = tenant.share()
         client = stack.enter_context(road.client(tenant, _DENIED, on=STORAGE))
         denied = [_denied(tenant, other, client, _DENIED) for _ in range(DENIALS)]
-    return [*_ratios(speeds), *_refusals(denied), *failover.measure()]
+    return [*_ratios(speeds), *_refusals(denied)]
 
 
 def _directory(road: GatewayRoad, share: Shared) -> str:

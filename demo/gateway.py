@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VM, SHARE = network.VM, "/mnt/share"
 STORAGE = ipaddress.ip_network("172.30.0.0/24")
 READ_ONLY = "Read-only file system"
-SOFT = "soft,timeo=20,retrans=1"  # so that a program in a VM that is cut off hears of it
+SOFT = "soft,timeo=10,retrans=1"  # so that a program in a VM that is cut off hears of it
 # What it reads must come from the filer each time.
 READER = """
 rm -f /tmp/reads

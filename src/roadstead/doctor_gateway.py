@@ -157,6 +157,6 @@ def _storage(name: str, config: Config) -> Check:
         return fact(ROAD, label, False, "[network] is not configured", fix)
     where = storage.physical_network
     here = storage.type in info.segment_kinds and where in ("", *info.physical_networks)
-    found = f"{storage.type} {storage.id or ''} {where}".strip()
+    found = " ".join(filter(None, (storage.type, str(storage.id or ""), where)))
     fix = "name its device in [network] options, physical_networks"
     return fact(ROAD, label, here, found if here else f"no {found} here", fix)

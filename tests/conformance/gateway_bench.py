@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from roadstead.drivers.base import Gateway
 from roadstead.drivers.export.gateway import GatewayExport
 from roadstead.drivers.export.rules import plain_address
 from roadstead.drivers.filer.ganesha import GaneshaFiler
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from roadstead.drivers.base_filer import FilerControl
     from roadstead.drivers.network.conntrack import Connection
+    from roadstead.model.gateways import GatewayState
 
 VIP, VIP6 = "10.9.0.1", "fd00:9::1"
 ROUTER, ROUTER6 = "10.9.0.254", "fd00:9::fe"
@@ -83,6 +85,11 @@ class GatewayBench(ExportBench):
         path.mkdir(parents=True)
         (path / "file").write_bytes(CONTENT)
         return super().spec(**{"instance_id": instance_id, "path": str(path)} | changes)
+
+    def report(self, place: w.Place | None = None) -> GatewayState:
+        """How the gateway says it is."""
+        assert isinstance(self.driver, Gateway)
+        return self.driver.report(place or self.place)
 
 
 class Held:

@@ -78,16 +78,16 @@ mount -t nfsd nfsd /proc/fs/nfsd
   echo 'nfs 2049/tcp' > /etc/services
   touch /var/lib/nfs/etab /var/lib/nfs/rmtab
   dropbearkey -t ed25519 -f /etc/dropbear/key > /dev/null
+  sync
 }
 """
-# As nfs-server.service, nfs-mountd.service and nfsdcld.service have it.
-START = """\
+# As nfsdcld.service, nfs-mountd.service and nfs-server.service have it.
+DAEMONS = """\
 set -e
-exportfs -r
 nfsdcld
 rpc.mountd -N 2 -N 3
-rpc.nfsd -N 3 -G 10 -L 10 8
 """
+NFSD = "exportfs -r; rpc.nfsd -N 3 -G 10 -L 10 8"
 END_GRACE = """\
 f=/proc/fs/nfsd/v4_end_grace
 until [ "$(cat $f)" = Y ]; do echo Y > $f; sleep 0.05; done
@@ -150,7 +150,7 @@ class KnfsdFiler:
 
     def start(self) -> None:
         """The NFS server runs."""
-        self.sh("exportfs -r && rpc.nfsd -N 3 -G 10 -L 10 8")
+        self.sh(NFSD)
 
     def stop(self) -> None:
         """The NFS server is shut down as its unit does it; the machine runs."""
@@ -167,7 +167,6 @@ class KnfsdFiler:
 
     def reboot(self) -> None:
         """Its power was cut, and it is up again."""
-        self.sh("sync")
         self._power_off()
         self._power_on()
 
@@ -184,7 +183,8 @@ class KnfsdFiler:
         self.sh("dropbear -r /etc/dropbear/key -s -p 22")
         who = " ".join(f"{address}({ADMIN_OPTIONS})" for address in self._admin)
         self.sh(f"echo '{TREE} {who}' > /etc/exports" if who else ": > /etc/exports")
-        self.sh(START)
+        self.sh(DAEMONS)
+        self.start()
 
     def _power_off(self) -> None:
         self.guest.close()

@@ -15,6 +15,7 @@ PACKAGES = {
     "ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs",
     "ip": "iproute2",
     "libvirtd": "libvirt-daemon libvirt-daemon-driver-qemu",
+    "mkfs.ext4": "e2fsprogs",
     "nft": "nftables",
     "nsenter": "util-linux",
     "ovs-vsctl": "openvswitch-switch",
@@ -23,6 +24,8 @@ PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "rpcbind": "rpcbind",
     "setpriv": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from roadstead.model.ids import place_netns
 from tests.lab.filer import LegacyFiler
@@ -67,7 +67,7 @@ class GatewayRoad(NetworkRoad):
     pool, export = "filer", "gateway"
     filer_options: ClassVar[dict[str, Any]] = {}
 
-    def __enter__(self) -> GatewayRoad:
+    def __enter__(self) -> Self:
         self._storage = contextlib.ExitStack()
         try:
             super().__enter__()
@@ -118,6 +118,13 @@ class GatewayRoad(NetworkRoad):
         )
         with contextlib.closing(self.database()) as database:
             return dict(database.execute(query, (share.instance,)).fetchall())
+
+    def own(self) -> set[str]:
+        """The gateways' own addresses on the storage network: they look whether the filer is
+        there."""
+        query = "SELECT address FROM address_leases WHERE subnet_id LIKE 'storage-%'"
+        with contextlib.closing(self.database()) as database:
+            return {address for (address,) in database.execute(query).fetchall()}
 
     def at_filer(self, share: Shared) -> dict[str, str] | None:
         """{address: level} that the filer really admits to the share; None: not exported there."""

@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from roadstead.drivers.network import netlink
 from roadstead.model.ids import place_netns
@@ -81,7 +81,7 @@ class NetworkRoad:
         self._stack = contextlib.ExitStack()
         self._numbers = iter(range(1, 1000))
 
-    def __enter__(self) -> NetworkRoad:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.lab)
             self.driver = self.lab.driver(STORAGE)

@@ -91,7 +91,7 @@ def test_the_storage_network_carries_storage_addresses_only(
     road: GatewayRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
 ) -> None:
     """G-I1: no packet of a tenant is there but as one of its share's own addresses (captured)."""
-    known = {s for one in two for s in road.sources(one.share).values()} | {FILER}
+    known = {s for one in two for s in road.sources(one.share).values()} | {FILER} | road.own()
     for one in two:  # so that even a broken gateway would have somewhere to send it
         one.guest.sh(f"ip route replace {FILER}/32 via {one.server} dev eth0")
     with Capture(road.host.netns, DEVICE) as capture:

@@ -118,7 +118,7 @@ def test_an_exhausted_subnet_is_said(nw):
 @pytest.mark.parametrize("limit", ["max_shares_per_share_server", "max_share_server_size"])
 def test_a_full_server_gets_a_neighbour(database_url, limit):
     """Limits of the backend; with a number of servers, too, the next share finds no pool."""
-    nw = make_network_world(database_url, max_share_servers=2, **{limit: 1})
+    nw = make_network_world(database_url, gateway=False, **{"max_share_servers": 2, limit: 1})
     caller = make_caller()
     network = nw.add_network(caller)
     first, second, third = (nw.add_share(caller, network) for _ in range(3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.lab.nfs4 import NfsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from roadstead.drivers.base_filer import FilerControl
     from tests.conformance.gateway_bench import GatewayBench
 
 pytestmark = pytest.mark.real
@@ -190,7 +191,7 @@ class TestAFilerThatDoesNotAnswer:
 
     @pytest.fixture
     def bench(self, lab: GatewayLab, control: Failing) -> Iterator[GatewayBench]:
-        with lab.bench(control) as bench:
+        with lab.bench(cast("FilerControl", control)) as bench:
             yield bench
             control.down = False
 

@@ -85,7 +85,7 @@ def test_changed_rules_are_found_and_made_again(
     found = bench.found()[spec.instance_id]
     assert found.broken == broken
     assert dict(found.facts["clients"]) == near  # type: ignore[call-overload]
-    assert bench.driver.report(bench.place).health == g.BROKEN
+    assert bench.report().health == g.BROKEN
     lab.driver().ensure_server(bench.place)
     found = bench.found()[spec.instance_id]
     assert (found.broken, found.facts["clients"]) == (None, {f"{NEAR}/32": "rw"})
@@ -117,7 +117,7 @@ def test_the_filers_own_rules_are_looked_at(lab: GatewayLab, bench: GatewayBench
     control = lab.control()
     control.ensure_export_absent(spec.instance_id)
     assert bench.found()[spec.instance_id].broken == "the filer does not export it"
-    state = bench.driver.report(bench.place)
+    state = bench.report()
     assert (state.health, state.detail) == (g.BROKEN, "the filer does not export it")
     assert bench.allow(spec, [rule(NEAR)]) == [None]
     assert bench.found()[spec.instance_id].broken is None
@@ -132,12 +132,12 @@ def test_the_filers_own_rules_are_looked_at(lab: GatewayLab, bench: GatewayBench
 # G-M2
 def test_a_gateway_says_how_it_is(lab: GatewayLab, bench: GatewayBench) -> None:
     one, two = bench.exported(rule(NEAR)), bench.exported(rule(SIBLING))
-    before = bench.driver.report(bench.place)
+    before = bench.report()
     assert (before.health, before.detail, before.sessions) == (g.OK, "", 0)
     with lab.hold(one, PORT) as held, lab.hold(two, PORT, SIBLING) as other:
         held.call()
         other.call()
-        during = bench.driver.report(bench.place)
+        during = bench.report()
         assert during.sessions == 2
         assert during.bytes_in > before.bytes_in
         assert during.bytes_out > before.bytes_out
@@ -147,14 +147,14 @@ def test_a_gateway_says_how_it_is(lab: GatewayLab, bench: GatewayBench) -> None:
         bench.driver.ensure_export_absent(ref(two))
         lab.nft("delete", "table", "inet", RULES)
         lab.driver().ensure_server(bench.place)
-        after = bench.driver.report(bench.place)
+        after = bench.report()
         assert (after.health, after.sessions) == (g.OK, 1)
         assert after.bytes_in >= during.bytes_in
         assert after.bytes_out >= during.bytes_out
         assert after.started_at == before.started_at
         held.call()
     lab.filer.stop()
-    state = bench.driver.report(bench.place)
+    state = bench.report()
     lab.filer.start()
     assert state.health == g.UNREACHABLE
     assert FILER in state.detail
@@ -179,7 +179,7 @@ def test_a_gateway_whose_namespace_is_gone_is_removed(lab: GatewayLab, bench: Ga
     gone = w.Place(id=bench.place.id, netns="roadstead-nowhere", storage=bench.place.storage)
     (mark,) = bench.driver.inventory(gone)
     assert mark.broken == "the gateway's namespace roadstead-nowhere is not there"
-    assert bench.driver.report(gone).health == g.BROKEN
+    assert bench.report(gone).health == g.BROKEN
     bench.driver.ensure_export_absent(
         w.ExportRef(instance_id=spec.instance_id, export_id=spec.export_id, place=gone)
     )

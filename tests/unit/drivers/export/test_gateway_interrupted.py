@@ -164,7 +164,7 @@ def test_a_gateway_that_comes(bench: GatewayBench) -> None:
     step = 0
     while dies_after(step, lambda: bench.driver.ensure_server(bench.place)):
         bench.driver.ensure_server(bench.place)
-        assert bench.driver.report(bench.place).health != "broken"
+        assert bench.report().health != "broken"
         bench.driver.ensure_server_absent(bench.place)
         step += 1
     assert step > 3

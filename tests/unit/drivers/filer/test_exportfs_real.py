@@ -4,7 +4,7 @@ Issue 5's filer control for knfsd; G-I2, G-I5, X-1 on the filer's side."""
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -63,7 +63,7 @@ def wanted(filer: KnfsdFiler, clients: tuple[ClientNs, ClientNs]) -> Callable[..
     def make(admitted: dict[str, str] | None = None) -> FilerExport:
         id_ = ids.new_id()
         path = share_path(filer.tree, id_)
-        filer.sh(f"mkdir -p {path} && printf hello > {path}/file")
+        filer.sh(f"mkdir -p {path} && printf hello > {path}/file && sync")
         admitted = {clients[0].ip: "rw"} if admitted is None else admitted
         return FilerExport(instance_id=id_, export_id=1, path=path, name=path, clients=admitted)
 
@@ -238,7 +238,8 @@ def test_a_filer_that_comes_back_has_ours_again(
     wanted: Callable[..., FilerExport],
     how: str,
 ) -> None:
-    """From the file, without us; and clients' handles are good as before."""
+    """From the file, without us, even when its power was cut right after the call; and clients'
+    handles are good as before."""
     one, two = (client.ip for client in clients)
     spec = wanted({one: "rw", two: "ro", clients[0].ip6: "rw"})
     control.ensure_export(spec)
@@ -313,9 +314,9 @@ def test_a_filer_that_cannot_be_reached_or_is_another_one(
 ) -> None:
     """Later it may be; but a host that shows another key is never told anything."""
     options, spec = filer.control_options(segment.service_netns), wanted()
-    away = ExportfsFiler(**options | {"host": segment.address(99)})
-    stranger = ExportfsFiler(**options | {"known_hosts": "/dev/null"})
-    for unreachable in (away, stranger):
+    away: dict[str, Any] = {**options, "host": segment.address(99)}
+    stranger: dict[str, Any] = {**options, "known_hosts": "/dev/null"}
+    for unreachable in (ExportfsFiler(**away), ExportfsFiler(**stranger)):
         with pytest.raises(Transient, match="cannot be logged in"):
             unreachable.ensure_export(spec)
         with pytest.raises(Transient, match="cannot be logged in"):
