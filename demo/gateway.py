@@ -76,7 +76,7 @@ class Show(network.Show):
         )  # fmt: skip
         row(red.name, f"tries {FILER} itself", "no answer", lambda: self.bypasses(red))
         row("wire", "frames to the filer", "of gateways only", self.frames_to_filer)
-        row("filer", "dies while blue writes", "blue writes on", self.restarts)
+        row("filer", "dies while blue writes", "writes on", self.restarts)
         row(
             red.name,
             "reads; its rule is denied",
@@ -134,7 +134,7 @@ class Show(network.Show):
         done = blue.result(job)
         if done.rc != 0 or blue.sh(f"wc -l < {SHARE}/log").output != done.output:
             return Seen(False, reason(done.output))
-        return Seen(True, f"blue writes on after {seconds:.1f} s")
+        return Seen(True, f"writes on after {seconds:.1f} s")
 
     def denies(self, renter: Renter) -> Seen:
         """While it reads. Its connection is reset and no new one is taken; why, nobody tells it."""

@@ -4,10 +4,15 @@ what is the administrator's own is never touched."""
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.drivers.base_filer import FilerExport
+from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.paths import share_path
+from roadstead.model.ids import new_id, pseudo_path
 from tests.lab import nfs4
 from tests.lab.links import address_texts, links
 from tests.lab.netns import in_thread, ip
@@ -63,6 +68,18 @@ class Site:
         """How much was told so far."""
         entries = self.road.drift()
         return len([e for e in entries if e["resource_id"] in (self.share.instance, self.server)])
+
+
+def swept(road: GatewayRoad) -> None:
+    """A whole sweep has begun and ended: what the next one finds is no rule on its way."""
+    api, host = road.admin, "node1@local"
+    api.post("/services/ensure-shares", {"ensure_shares": {"host": host}})
+
+    def ended() -> bool:
+        found = api.get("/services", host=host)["services"]
+        return not any(service["ensuring"] for service in found)
+
+    wait_until(ended, "the sweep has ended", 30)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +193,7 @@ def test_a_change_by_hand_is_put_right_and_told(
     site: Site, client: Client, census: GatewayCensus, change: Callable[[Site], None], told: str
 ) -> None:
     """G-I5: the gateway and the filer are as the database says, and administrators hear of it."""
+    swept(site.road)
     before = site.known()
     change(site)
     wait_until(lambda: told in site.told(before), "administrators are told", 20)
@@ -240,3 +258,28 @@ def test_nothing_is_told_of_what_nobody_touched(road: GatewayRoad, census: Gatew
     assert census.differences() == []
     ours = (share.instance, road.server(tenant)["id"])
     assert [d for d in road.drift() if d["resource_id"] in ours] == []
+
+
+def test_an_export_that_no_database_knows_is_withdrawn(road: GatewayRoad, site: Site) -> None:
+    """As after an older copy of the database: the address it admits may be another tenant's next;
+    what lies in the directory stays."""
+    instance_id, others = new_id(), road.filer.clients()
+    path = Path(share_path(road.filer.path, instance_id))
+    path.mkdir()
+    control = GaneshaFiler(**road.filer.control_options)
+    control.ensure_export(
+        FilerExport(
+            instance_id=instance_id,
+            export_id=999,
+            path=str(path),
+            name=pseudo_path(instance_id),
+            clients={"172.30.0.99": "rw"},
+        )
+    )
+    wait_until(lambda: pseudo_path(instance_id) not in road.filer.clients(), "it is withdrawn", 20)
+    assert road.filer.clients() == others
+    assert path.is_dir()
+    told = [e for e in road.drift() if e["resource_id"] == instance_id]
+    assert {"leaked export", "foreign share"} >= {f"{e['kind']} {e['resource_type']}" for e in told}
+    assert told
+    path.rmdir()

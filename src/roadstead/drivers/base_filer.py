@@ -6,7 +6,7 @@ storage network only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -66,4 +66,18 @@ class FilerControl(Protocol):
     def inventory(self) -> Iterator[w.Mark]:
         """Every export there that is ours: kind export, id = instance id; facts export_id, path,
         name, clients."""
+        ...
+
+
+@runtime_checkable
+class FilerTree(Protocol):
+    """What a pool offers besides when its bytes are on a filer."""
+
+    def exported(self) -> Iterator[w.Mark]:
+        """What the filer exports of this pool's shares, whether a gateway knows of it or not.
+        Transient while it does not answer."""
+        ...
+
+    def ensure_unexported(self, instance_id: str) -> None:
+        """The filer does not export the share."""
         ...

@@ -12,6 +12,7 @@ from typing import cast
 
 import structlog
 
+from roadstead.drivers.base_filer import FilerTree
 from roadstead.model.access import AccessRule, canonical_target
 from roadstead.model.errors import InUse, RoadsteadError
 from roadstead.model.shares import ShareInstance
@@ -92,6 +93,7 @@ class Sweep:
             busy |= operations.live_resources(tx, self._host)
             touched = operations.touched_shares(tx, self._host, began)
         found = self._orphans(backend, disks, exports, at, set(rows), grace)
+        found += self._forgotten(backend, exports)
         still = {i: r for i, r in rows.items() if r.status not in _IN_MOTION and i not in busy}
         # What a recipe has done half was not broken.
         untouched = {i for i, r in still.items() if r.share_id not in touched}
@@ -139,6 +141,28 @@ class Sweep:
             self._remove(at.get(mark.id, backend) if mark.kind == "export" else backend, mark)
         self._first_seen = {k: t for k, t in self._first_seen.items() if k in still}
         return len(strangers)
+
+    def _forgotten(self, backend: Backend, exports: Mapping[str, Mark]) -> int:
+        """What a filer exports to addresses of gateways although neither a gateway nor a row knows
+        of it, as after an old database: the addresses may be another tenant's soon."""
+        pool = backend.pool
+        if not isinstance(pool, FilerTree):
+            return 0
+        found = 0
+        try:
+            strangers = [mark for mark in pool.exported() if mark.id not in exports]
+        except RoadsteadError as error:  # a filer that is away keeps nothing else from being mended
+            log.warning("the filer's exports not looked at", backend=backend.name, error=str(error))
+            return 0
+        for mark in strangers:
+            with backend.share_lock(mark.id):
+                with self._db.read() as tx:
+                    if share_store.find_instance(tx, mark.id) is not None:
+                        continue
+                pool.ensure_unexported(mark.id)
+            self._report("leaked", "export", mark.id, "the filer exported it", "removed")
+            found += 1
+        return found
 
     def _remove(self, backend: Backend, mark: Mark) -> None:
         with backend.share_lock(mark.id):

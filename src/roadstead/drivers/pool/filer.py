@@ -149,6 +149,16 @@ class FilerPool:
                 if mark := self._trash_mark(id_):
                     yield mark
 
+    def exported(self) -> Iterator[w.Mark]:
+        """As the protocol FilerTree says."""
+        for mark in self._control.inventory():
+            if mark.facts.get("path") == paths.share_path(self._path, mark.id):
+                yield mark
+
+    def ensure_unexported(self, instance_id: str) -> None:
+        """As the protocol FilerTree says."""
+        self._control.ensure_export_absent(instance_id)
+
     def purge_trash(self) -> None:
         """Nothing that was deleted occupies space any more."""
         with self._explained():

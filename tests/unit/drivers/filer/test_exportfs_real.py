@@ -174,24 +174,25 @@ def test_a_forged_handle_stays_in_its_share(
     mine, theirs = wanted(), wanted({clients[1].ip: "rw"})
     for spec in (mine, theirs):
         control.ensure_export(spec)
-    inode = int(filer.sh(f"stat -c %i {theirs.path}/file"))
-    above = int(filer.sh(f"stat -c %i {theirs.path}"))
+    listed = filer.sh(f"stat -c %i {theirs.path} /srv/etc {theirs.path}/file").split()
+    above, _, inode = targets = [int(number) for number in listed]
     with session(segment, clients[0]) as client:
-        root = client.lookup(mine.path)
-        forged = [_forge(root, number, number) for number in (2, above)]
-        forged.append(_forge(root, inode, above))
-        forged += [_forge(root, number) for number in (2, above, inode)]
+        # Directories above the exports are seen, too: by exports that the filer makes up.
+        roots = [client.lookup(path) for path in ("/srv", filer.tree, mine.path)]
+        forged = [_forge(root, target) for root in roots for target in targets]
+        forged += [_forge(root, target, above) for root in roots for target in targets]
+        forged += [_forge(roots[-1], 2), _forge(roots[-1], 2, 2)]  # the filesystem's root
         for handle in forged:
             with pytest.raises(NfsError, match="STALE"):
                 client.getattr(handle, "type")
         # What the administrator's usual option would mean, so that the test above says something.
         options = f"rw,insecure,no_root_squash,no_subtree_check,fsid={mine.instance_id}"
         filer.sh(f"exportfs -o {options} {clients[0].ip}:{mine.path}")
-        assert client.read(forged[-1], 0, 5) == b"hello"
+        assert client.read(_forge(roots[-1], inode), 0, 5) == b"hello"
         assert found(control)[mine.instance_id][1] == "other clients are admitted"
         control.ensure_export(mine)
         with pytest.raises(NfsError, match="STALE"):
-            client.read(forged[-1], 0, 5)
+            client.read(_forge(roots[-1], inode), 0, 5)
 
 
 def _forge(root: bytes, inode: int, parent: int | None = None) -> bytes:
