@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,13 +180,36 @@ class NetworkRoad:
     def killed_at(self, point: str, act: Callable[[], T]) -> T:
         """What `act` returned; the agent came to `point` and died of SIGKILL there. Another one
         starts already."""
-        before, armed = self.deaths(), self.service.state / "kill-at"
-        (new := armed.with_suffix(".new")).write_text(point)
-        new.rename(armed)
+        before, armed = self.deaths(), self._arm(point)
         found = act()
         wait_until(lambda: not armed.exists(), f"the agent came to {point}", 20)
         wait_until(lambda: self.deaths() > before, f"the agent died at {point}", 20)
         return found
+
+    @contextlib.contextmanager
+    def held_at(self, point: str) -> Iterator[None]:
+        """Agents die at `point`, one after the other, for as long as the block takes."""
+        ended = threading.Event()
+
+        def arm() -> None:
+            while not ended.wait(0.02):
+                self._arm(point)
+
+        keeper = threading.Thread(target=arm, name="killer")
+        self._arm(point)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+            (self.service.state / "kill-at").unlink(missing_ok=True)
+
+    def _arm(self, point: str) -> Path:
+        armed = self.service.state / "kill-at"
+        (new := armed.with_suffix(".new")).write_text(point)
+        new.rename(armed)
+        return armed
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""

@@ -33,6 +33,7 @@ class Rented:
     """A tenant with a share behind its own gateway, and a VM."""
 
     def __init__(self, road: GatewayRoad, name: str) -> None:
+        self.name = name
         self.tenant: Tenant = road.tenant(name)
         self.share: Shared = self.tenant.share(VM)
         self.server = address_of(self.tenant.api, self.share)
@@ -56,6 +57,8 @@ def two(road: GatewayRoad, guest_factory: GuestFactory) -> tuple[Rented, Rented]
         guests = pool.map(lambda one: guest_factory([one.nic], modules=["nfsv4"]), found)
         for one, guest in zip(found, guests, strict=True):
             one.guest = guest
+            # To the filer both are clients, which it knows by the names they give themselves.
+            guest.sh(f"hostname vm-{one.name}")
     return found
 
 

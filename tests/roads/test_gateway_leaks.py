@@ -78,9 +78,12 @@ def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
     road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str], step: str
 ) -> None:
     """Share and gateway are in error, a message says so, and what was made is gone."""
-    share_id = road.killed_at(f"share_server.create:{step}:before", lambda: create(tenant))
-    (server,) = road.servers()
-    clear = OBSTACLES[step](road, tenant, server["id"])
+    deaths = road.deaths()
+    with road.held_at(f"share_server.create:{step}:before"):
+        share_id = create(tenant)
+        wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+        (server,) = road.servers()
+        clear = OBSTACLES[step](road, tenant, server["id"])
     try:
         wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
     finally:
@@ -126,8 +129,12 @@ def test_a_failure_at_any_step_of_a_share_leaves_nothing(
     """It is in error, a message says so, what was made is gone, and the others go on."""
     assert kept
     before = census.everything()
-    share_id = road.killed_at(f"share.create:{step}:before", lambda: create(tenant))
-    with obstacle(road, _instance(road, share_id)):
+    deaths = road.deaths()
+    with contextlib.ExitStack() as stack:
+        with road.held_at(f"share.create:{step}:before"):
+            share_id = create(tenant)
+            wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+            stack.enter_context(obstacle(road, _instance(road, share_id)))
         tenant.api.wait_share(share_id, ("error",))
         assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
     assert census.differences() == []

@@ -164,15 +164,12 @@ OBSTACLES = {
 @pytest.mark.parametrize("step", OBSTACLES)
 def test_a_failure_at_any_step_leaves_nothing(road: NetworkRoad, tenant: Tenant, step: str) -> None:
     """N-I6: share and server are in error, a message says so, and what was made is gone."""
-    share_id = ""
-
-    def begin() -> None:
-        nonlocal share_id
+    deaths = road.deaths()
+    with road.held_at(f"share_server.create:{step}:before"):
         share_id = create(tenant)
-
-    road.killed_at(f"share_server.create:{step}:before", begin)
-    (server,) = road.servers()
-    clear = OBSTACLES[step](road, tenant, server["id"])
+        wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+        (server,) = road.servers()
+        clear = OBSTACLES[step](road, tenant, server["id"])
     try:
         wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
     finally:

@@ -77,7 +77,7 @@ def test_what_was_lost_is_made_again(
         road.service.start()
     wait_until(lambda: road.count() == ONE_OF_EACH, "everything is there again")
     wait_until(lambda: _reached(client, share), "the client reaches its share")
-    assert not any(mark.broken for mark in road.marks().values())
+    wait_until(lambda: not any(m.broken for m in road.marks().values()), "all of it is whole")
 
 
 def _reached(client: Client, share: Any) -> bool:

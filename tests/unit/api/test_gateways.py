@@ -14,20 +14,23 @@ from tests.factories import HOST, make_caller
 from tests.unit.api.client import Client, HeaderAuth
 from tests.unit.ops.network_world import make_network_world
 
-STATE = GatewayState(
-    health="ok",
-    sessions=3,
-    bytes_in=1000,
-    bytes_out=2000,
-    started_at=utcnow() - datetime.timedelta(minutes=2),
-)
+
+def state(_place):
+    """For two minutes, it has been there."""
+    return GatewayState(
+        health="ok",
+        sessions=3,
+        bytes_in=1000,
+        bytes_out=2000,
+        started_at=utcnow() - datetime.timedelta(minutes=2),
+    )
 
 
 @pytest.fixture
 def nw(database_url, monkeypatch):
     made = make_network_world(database_url, gateway=True)
     # A memory export has no clients to count.
-    monkeypatch.setattr(made.world.export, "report", lambda _place: STATE, raising=False)
+    monkeypatch.setattr(made.world.export, "report", state, raising=False)
     monkeypatch.setattr(made.world.export, "flow_sources", lambda _id: None, raising=False)
     assert isinstance(made.world.export, Gateway)
     yield made
