@@ -77,14 +77,9 @@ class Show(network.Show):
         row(red.name, f"tries {FILER} itself", "no answer", lambda: self.bypasses(red))
         row("wire", "frames to the filer", "of gateways only", self.frames_to_filer)
         row("filer", "dies while blue writes", "writes on", self.restarts)
-        row(
-            red.name,
-            "reads; its rule is denied",
-            "no more reads, an error",
-            lambda: self.denies(red),
-        )
+        row(red.name, "reads; its rule is denied", "reads fail", lambda: self.denies(red))
         self._allow(red, "ro")
-        row(red.name, "is admitted again, to read", f'"{red.greeting}"', lambda: self.reads(red))
+        row(red.name, "is admitted again (ro)", f'"{red.greeting}"', lambda: self.reads(red))
         row(red.name, "writes (ro)", READ_ONLY, lambda: self.overwrites(red))
         self._leave()
         row("filer", "looks for what was theirs", "nothing left", self.nothing_at_filer)
@@ -149,7 +144,7 @@ class Show(network.Show):
         if admitted := self._admitted(renter):
             return Seen(False, f"the filer still admits {', '.join(admitted)}")
         # One may have been under way.
-        return Seen(more <= 1, f"no more reads, {told}" if more <= 1 else f"{more} more reads")
+        return Seen(more <= 1, told if more <= 1 else f"{more} more reads")
 
     def overwrites(self, renter: Renter) -> Seen:
         tried = renter.vm.write(f"{SHARE}/hello", "overwritten")
