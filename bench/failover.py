@@ -64,6 +64,14 @@ def _keep_alive(session: Stream) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, option, 60)
 
 
+def _is_known(road: PairedRoad, port: int) -> bool:
+    """The standby's conntrackd knows a connection from that port."""
+    (conf,) = road.standby.state.glob("pairs/*/*.conntrackd")
+    argv = ["conntrackd", "-C", str(conf), "-e"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    return f"sport={port} " in said
+
+
 def _rules(netns: str) -> str:
     argv = ["nsenter", f"--net=/run/netns/{netns}", "nft", "list", "ruleset"]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
@@ -87,6 +95,8 @@ def _stall(road: PairedRoad, tenant: Tenant, session: Stream, export: str) -> fl
     writer.start()
     try:
         wait_until(lambda: len(done) > MORE, "the client writes")
+        port = session._rpc._socket.getsockname()[1]
+        wait_until(lambda: _is_known(road, port), "the standby has heard of the connection")
         died = time.monotonic()
         road.service.kill()
         road.kill_gateways(tenant)

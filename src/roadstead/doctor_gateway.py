@@ -60,6 +60,8 @@ def gateway(config: Config) -> Iterator[Check]:
     standby = "apt install keepalived, where a standby gateway is wanted"
     wanted = bool(config.standbys) or any(b.standby for b in config.backends.values())
     yield tool(ROAD, "keepalived", ["--version"], standby, need=wanted)
+    shared = "apt install conntrackd: without it some clients stall for two minutes at a take-over"
+    yield tool(ROAD, "conntrackd", ["-v"], shared, need=False)
     for name, backend in config.backends.items():
         if ROAD in backend.roads:
             yield from _backend(name, backend)

@@ -7,6 +7,7 @@ from pathlib import Path
 PACKAGES = {
     "apt-get": "apt",
     "busybox": "busybox-static",
+    "conntrackd": "conntrackd",
     "cpio": "cpio",
     "dbus-daemon": "dbus",
     "depmod": "kmod",

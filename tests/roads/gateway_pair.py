@@ -35,7 +35,7 @@ class PairedRoad(GatewayRoad):
     """A service between enter and exit; the second host stands by for its gateways."""
 
     def __enter__(self) -> PairedRoad:
-        require("keepalived", root=True)
+        require("keepalived", "conntrackd", root=True)
         super().__enter__()
         self._second = contextlib.ExitStack()
         try:
@@ -89,10 +89,12 @@ class PairedRoad(GatewayRoad):
             database.execute(query, (state, rule_id))
 
     def kill_gateways(self, tenant: Tenant) -> None:
-        """keepalived on the active side is dead; addresses and rules stay in the kernel."""
+        """keepalived and conntrackd on the active side are dead; addresses and rules stay in the
+        kernel."""
         conf = f"{self.service.state}/run/pairs/"
         for pid, words in processes().items():
-            if os.path.basename(words[0]) == "keepalived" and any(conf in w for w in words):
+            program = os.path.basename(words[0])
+            if program in ("keepalived", "conntrackd") and any(conf in w for w in words):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 

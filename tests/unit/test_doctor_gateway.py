@@ -66,6 +66,7 @@ def test_without_keepalived_there_is_no_standby_and_that_is_all(monkeypatch, tmp
     found = _gateway(c.Config())
     assert (found["keepalived"].state, found["nft"].state) == ("warn", "missing")
     assert "standby" in found["keepalived"].fix
+    assert (found["conntrackd"].state, "take-over" in found["conntrackd"].fix) == ("warn", True)
 
 
 def test_a_backend_that_can_work_is_said_to(tmp_path, listener):

@@ -91,6 +91,15 @@ def started_at(pid: int) -> datetime | None:
     return datetime.fromtimestamp(round(booted + ticks / os.sysconf("SC_CLK_TCK")), UTC)
 
 
+def is_in(pid: int, netns: str | None) -> bool:
+    """The process is in the namespace of that name, and not in one of that name from before."""
+    try:
+        inside = os.stat(f"/proc/{pid}/ns/net").st_ino
+        return inside == os.stat(f"/run/netns/{netns}").st_ino
+    except OSError:
+        return False
+
+
 def end(pid: int, *, patience: float) -> None:
     """The process has ended: by SIGTERM, or by SIGKILL after `patience` seconds."""
     try:

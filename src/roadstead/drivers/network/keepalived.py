@@ -1,5 +1,5 @@
 """Which of two gateways has the addresses is keepalived's to decide (VRRP, RFC 5798): one process
-in each gateway's namespace, without systemd.
+in each gateway's namespace, without systemd. A conntrackd beside it shares connections.
 
 It hears the other one on the storage leg only, by unicast. A process is found again by its
 configuration's path, which is its mark.
@@ -13,12 +13,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
 from roadstead.drivers.export import ganesha_process as process
 from roadstead.drivers.network import conntrack, netlink
 from roadstead.drivers.network import keepalived_conf as conf
+from roadstead.drivers.network.conntrackd import PROGRAM as CONNTRACKD
+from roadstead.drivers.network.conntrackd import Conntrackd
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, NotFound, Transient
 from roadstead.model.pairs import PairSpec
+
+log = structlog.get_logger()
 
 _PROGRAM = "keepalived"
 _START_LIMIT = 5.0
@@ -33,6 +39,7 @@ class Keepalived:
     def __init__(self, directory: str | Path) -> None:
         self._directory = Path(directory).absolute()
         self._script = self._directory / "leg.sh"
+        self._shared = Conntrackd(self._directory)
 
     def check(self) -> None:
         """As the Protocol says."""
@@ -41,9 +48,13 @@ class Keepalived:
 
     def ensure(self, place: w.Place, spec: PairSpec) -> None:
         """As the Protocol says. Nothing happens when nothing changes."""
-        text, files = conf.text(spec, str(self._script)), self._files(place.id)
+        files, turn = self._files(place.id), ""
+        if self._shared.is_here():
+            turn = self._shared.turn(place.id)
+            self._share(place, spec)
+        text = conf.text(spec, str(self._script), turn)
         running = _parent(files.pids())
-        if running is None or not _is_in(running, place):
+        if running is None or not process.is_in(running, place.netns):
             files.kill()
             self._start(place, files, text)
         elif files.loaded() != text:
@@ -57,6 +68,7 @@ class Keepalived:
         files = self._files(place_id)
         if files.conf.exists():
             files.kill()
+            self._shared.ensure_absent(place_id)
             files.remove()
 
     def stop_all(self) -> None:
@@ -66,6 +78,7 @@ class Keepalived:
             if (parent := _parent(files.pids())) is not None:
                 process.end(parent, patience=_STOP_PATIENCE)
             files.kill()
+            self._shared.ensure_absent(place_id)
             files.remove()
 
     def holds(self, place: w.Place) -> bool:
@@ -82,11 +95,15 @@ class Keepalived:
             netlink.within(place.netns, lambda _: conntrack.forget(conntrack.connections()))
 
     def inventory(self) -> Iterator[w.Mark]:
-        """As the Protocol says; broken when its process is gone."""
+        """As the Protocol says; broken when its process, or the one beside it, is gone."""
         known = self._known()
         running = _arguments() if known else frozenset[str]()
+        shares = self._shared.is_here()
         for place_id in known:
-            runs = str(self._files(place_id).conf) in running
+            needed = {str(self._files(place_id).conf)}
+            if shares:
+                needed.add(str(self._shared.conf(place_id)))
+            runs = needed <= running
             yield w.Mark(kind="pair", id=place_id, broken=None if runs else "it does not run")
 
     def _known(self) -> list[str]:
@@ -98,6 +115,13 @@ class Keepalived:
 
     def _files(self, place_id: str) -> "_Files":
         return _Files(self._directory, place_id)
+
+    def _share(self, place: w.Place, spec: PairSpec) -> None:
+        """Connections are shared, or else it is tried again: the election must not wait for it."""
+        try:
+            self._shared.ensure(place, spec)
+        except Transient as error:
+            log.warning("connections are not shared", place=place.id, error=str(error))
 
     def _start(self, place: w.Place, files: "_Files", text: str) -> None:
         """It runs and takes signals. Addresses that a dead one left are off by then."""
@@ -194,14 +218,14 @@ class _Files:
 
 
 def _arguments() -> frozenset[str]:
-    """Those of every running keepalived, found in one walk."""
+    """Those of every running keepalived and conntrackd, found in one walk."""
     found: set[str] = set()
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError):
                 words = Path("/proc", name, "cmdline").read_bytes().decode(errors="replace")
                 program, *arguments = words.split("\0")
-                if os.path.basename(program) == _PROGRAM:
+                if os.path.basename(program) in (_PROGRAM, CONNTRACKD):
                     found.update(arguments)
     return frozenset(found)
 
@@ -219,12 +243,3 @@ def _parent_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
-
-
-def _is_in(pid: int, place: w.Place) -> bool:
-    """The process is in the place's namespace, and not in one of that name from before."""
-    try:
-        inside = os.stat(f"/proc/{pid}/ns/net").st_ino
-        return inside == os.stat(f"/run/netns/{place.netns}").st_ino
-    except OSError:
-        return False

@@ -52,7 +52,7 @@ vrrp_instance gateway {{
   virtual_ipaddress_excluded {{
 {addresses}
   }}
-}}
+{turns}}}
 """
 
 
@@ -88,8 +88,9 @@ look || { sleep 0.3; look; }
 """
 
 
-def text(spec: PairSpec, script: str) -> str:
-    """The whole file; equal for equal specs. `script`: where SCRIPT is."""
+def text(spec: PairSpec, script: str, turn: str = "") -> str:
+    """The whole file; equal for equal specs. `script`: where SCRIPT is. `turn`: a command that is
+    to be told, by one word more, how the election went."""
     lines = [
         f"    {address} dev {interface}"
         for interface, addresses in sorted(spec.addresses.items())
@@ -107,4 +108,7 @@ def text(spec: PairSpec, script: str) -> str:
         peer=spec.peer,
         marker=marker(spec),
         addresses="\n".join(lines),
+        turns="".join(
+            f'  notify_{word} "{turn} {word}" root\n' for word in ("master", "backup") if turn
+        ),
     )

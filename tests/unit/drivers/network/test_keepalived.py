@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import signal
+import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from roadstead.drivers.export import ganesha_process as process
+from roadstead.drivers.network import conntrack, netlink
 from roadstead.drivers.network import keepalived_conf as conf
+from roadstead.drivers.network.conntrackd import Conntrackd
 from roadstead.drivers.network.keepalived import Keepalived
 from roadstead.model.errors import Transient
 from roadstead.model.pairs import PairSpec
@@ -23,6 +30,8 @@ from tests.roads.gateway_pair import addresses_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from roadstead.drivers.network.conntrack import Connection
 
 SPEC = PairSpec(
     interface="st",
@@ -67,7 +76,32 @@ def test_it_speaks_ipv6_where_the_storage_network_does():
     assert "fd72:6f61:6473::1/128 dev lo" in conf.text(six, "x")
 
 
+def test_who_is_to_be_told_hears_who_has_won():
+    lines = [line.strip() for line in conf.text(SPEC, "x", "/run/turn.sh a").splitlines()]
+    assert 'notify_master "/run/turn.sh a master" root' in lines
+    assert 'notify_backup "/run/turn.sh a backup" root' in lines
+    assert "notify" not in conf.text(SPEC, "x")
+
+
+def test_connections_are_told_by_unicast_on_the_storage_leg(tmp_path: Path):
+    lines = [line.strip() for line in Conntrackd(tmp_path).text("a", SPEC).splitlines()]
+    for line in ("IPv4_address 172.30.0.21", "IPv4_Destination_Address 172.30.0.22"):
+        assert line in lines
+    assert {"Interface st", "Port 3780", "TCP"} <= set(lines)
+    six = msgspec.structs.replace(SPEC, own="fd30::21", peer="fd30::22")
+    assert "IPv6_address fd30::21" in Conntrackd(tmp_path).text("a", six)
+
+
 # --- with real parts ------------------------------------------------------------------------------
+
+# Of a gateway's rules what makes a connection one that it passes; this client is inside it.
+PASSED = """
+add table ip t
+add chain ip t out { type nat hook output priority -100; }
+add chain ip t post { type nat hook postrouting priority 100; }
+add rule ip t out ip daddr 10.0.0.50 tcp dport 2049 ct mark set 6 dnat to 172.30.0.2:2049
+add rule ip t post ct mark 6 snat to 172.30.0.50
+"""
 
 
 class Two:
@@ -81,6 +115,7 @@ class Two:
         second = msgspec.structs.replace(SPEC, own=other, peer=one, first=False)
         self.specs = [SPEC, second]
         self.failovers = [Keepalived(directory / str(i)) for i in (1, 2)]
+        self.shared = [Conntrackd(directory / str(i)) for i in (1, 2)]
 
     def ensure(self, number: int, **changes: object) -> None:
         self.specs[number] = msgspec.structs.replace(self.specs[number], **changes)
@@ -100,6 +135,25 @@ class Two:
     def pids(self) -> list[str]:
         return ip("netns", "pids", self.places[0].netns or "").split()
 
+    def broken(self, number: int) -> list[str | None]:
+        """What is wrong with its part."""
+        return [mark.broken for mark in self.failovers[number].inventory()]
+
+    def daemons(self) -> list[int]:
+        """keepalived's two processes and conntrackd of the first."""
+        shared, here = self.shared[0].conf(self.places[0].id), self.places[0].id
+        pair = process.find(["keepalived"], str(shared.parent / f"{here}.conf"))
+        return [*pair, *process.find(["conntrackd"], str(shared))]
+
+    def passes(self, number: int) -> list[Connection]:
+        """Connections in that gateway's kernel."""
+        return netlink.within(self.places[number].netns, lambda _: conntrack.connections())
+
+    def has_heard(self, number: int, of: str) -> bool:
+        """Its conntrackd knows such a connection of the other's."""
+        argv = ["conntrackd", "-C", str(self.shared[number].conf(self.places[number].id)), "-e"]
+        return of in subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
     def there(self, number: int) -> set[str]:
         netns = self.places[number].netns
         assert netns is not None
@@ -108,7 +162,7 @@ class Two:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Two]:
-    require("ip", "keepalived", root=True)
+    require("conntrackd", "ip", "keepalived", "nft", root=True)
     made = Two(tmp_path)
     with contextlib.ExitStack() as stack:
         for netns in (made.switch, made.filer, *(p.netns for p in made.places)):
@@ -128,6 +182,14 @@ def two(tmp_path: Path) -> Iterator[Two]:
                 made, place.netns, "te", str(number), f"10.0.0.{number}/24", f"fd00::{number}/64"
             )
         yield made
+
+
+@contextlib.contextmanager
+def connected(two: Two) -> Iterator[socket.socket]:
+    """A client of the first gateway's."""
+    where = two.places[0].netns
+    with netlink.within(where, lambda _: socket.create_connection(("10.0.0.50", 2049))) as client:
+        yield client
 
 
 def _cable(two: Two, netns: str, leg: str, end: str, *addresses: str) -> None:
@@ -209,10 +271,56 @@ class TestElection:
         two.ensure(0)
         (before,) = two.failovers[0].inventory()
         two.wait(0)
-        pids = two.pids()
+        wait_until(lambda: len(two.daemons()) == 3, "nobody is told anything any more")
+        daemons = two.daemons()
         two.ensure(0)
         assert before.broken is None
-        assert (two.holders(), two.pids()) == ([0], pids)
+        assert (two.holders(), two.daemons()) == ([0], daemons)
+
+    def test_the_other_one_takes_over_connections_as_they_were(self, two: Two) -> None:
+        """G-I4: with mark and translation, though neither end sends anything; not before."""
+        two.ensure(0)
+        two.ensure(1)
+        two.wait(0)
+        argv = ["nsenter", f"--net=/run/netns/{two.places[0].netns}", "nft", "-f", "-"]
+        subprocess.run(argv, input=PASSED, text=True, check=True)
+        far = netlink.within(two.filer, lambda _: socket.create_server(("172.30.0.2", 2049)))
+        with far, connected(two) as client:
+            (before,) = two.passes(0)
+            assert (before.mark, before.seen, before.established) == (6, "172.30.0.50", True)
+            port = f"sport={client.getsockname()[1]} "
+            wait_until(lambda: two.has_heard(1, port), "the other one has heard of it")
+            assert two.passes(1) == []
+            two.failovers[0].ensure_absent(two.places[0].id)
+            wait_until(lambda: two.passes(1) == [before], "its kernel knows the connection")
+            assert two.holders()[-1] == 1
+            # What it used cannot be thrown away: another conntrackd hears it all anew.
+            wait_until(lambda: two.broken(1) == ["it does not run"], "the used one ends")
+            two.ensure(1)
+            two.ensure(0)
+            wait_until(lambda: two.has_heard(0, port), "the first one hears of it when it is back")
+
+    def test_a_killed_conntrackd_is_missed_and_back(self, two: Two) -> None:
+        two.ensure(0)
+        (shared, place) = (two.shared[0], two.places[0])
+        conf_file = str(shared.conf(place.id))
+        (pid,) = process.find(["conntrackd"], conf_file)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not process.is_running(pid), "it is dead")
+        assert two.broken(0) == ["it does not run"]
+        two.ensure(0)
+        assert two.broken(0) == [None]
+        two.failovers[0].ensure_absent(place.id)
+        assert (two.pids(), process.find(["conntrackd"], conf_file)) == ([], [])
+
+    def test_without_conntrackd_it_stands_all_the_same(
+        self, two: Two, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Conntrackd, "is_here", lambda _: False)
+        two.ensure(0)
+        two.wait(0)
+        assert two.broken(0) == [None]
+        assert process.find(["conntrackd"], str(two.shared[0].conf(two.places[0].id))) == []
 
     def test_without_its_namespace_it_is_tried_again_later(self, tmp_path: Path) -> None:
         failover = Keepalived(tmp_path)
