@@ -1,26 +1,19 @@
 """Shares behind gateways: their addresses on both sides come, grow and go with them, whatever is
 killed; in memory, on both databases (G-I2, G-I5, X-4)."""
 
-import contextlib
-
 import pytest
 
 from roadstead.model.errors import DriverError
 from roadstead.model.networks import PortRef
-from roadstead.ops import fault, shares
 from roadstead.ops import share_servers as recipes
+from roadstead.ops import shares
 from roadstead.service import share_networks, subnets
 from roadstead.service import shares as service
 from roadstead.store import allocations
 from roadstead.store import flows as store
 from tests.factories import HOST, make_caller
+from tests.unit.ops.killing import FORWARD, killed
 from tests.unit.ops.network_world import make_network_world
-
-FORWARD = ("before", "effect", "journal")
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 @pytest.fixture
@@ -28,24 +21,6 @@ def nw(database_url):
     made = make_network_world(database_url, gateway=True)
     yield made
     made.world.close()
-
-
-@contextlib.contextmanager
-def killed(nw, monkeypatch, *point):
-    def die(*here):
-        if here == point:
-            monkeypatch.setattr(fault, "point", lambda *_: None)
-            raise Killed
-
-    monkeypatch.setattr(fault, "point", die)
-    with pytest.raises(Killed):
-        yield
-    nw.world.engine.pending.clear()
-    nw.world.retries.clear()
-    nw.runner = nw.renewed_runner()
-    nw.look()
-    nw.look()
-    assert nw.unowned() == []
 
 
 def steps(recipe):
@@ -132,7 +107,7 @@ def test_tenants_may_have_equal_addresses_and_never_the_same_at_the_filer(nw):
 
 
 @pytest.mark.parametrize("step", steps(shares.CREATE))
-def test_create_is_killed(nw, monkeypatch, step):
+def test_create_iskilled(nw, monkeypatch, step):
     for phase in FORWARD:
         caller = make_caller()
         network = nw.add_network(caller)
@@ -145,7 +120,7 @@ def test_create_is_killed(nw, monkeypatch, step):
 
 
 @pytest.mark.parametrize("step", steps(shares.DELETE))
-def test_delete_is_killed(nw, monkeypatch, step):
+def test_delete_iskilled(nw, monkeypatch, step):
     for phase in FORWARD:
         caller = make_caller()
         network = nw.add_network(caller)
@@ -157,7 +132,7 @@ def test_delete_is_killed(nw, monkeypatch, step):
 
 
 @pytest.mark.parametrize("step", steps(recipes.UPDATE))
-def test_growth_is_killed(nw, monkeypatch, step):
+def test_growth_iskilled(nw, monkeypatch, step):
     for phase in FORWARD:
         caller = make_caller()
         network = nw.add_network(caller)

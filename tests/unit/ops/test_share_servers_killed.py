@@ -2,25 +2,19 @@
 databases: nothing is left without an owner (N-I5, X-4). All numbers of the pool would be used up
 if one kill kept one."""
 
-import contextlib
 import datetime
 
 import pytest
 
 from roadstead.model.errors import DriverError
-from roadstead.ops import fault
 from roadstead.ops import share_servers as recipes
 from roadstead.service import share_networks, shares, subnets
 from tests.factories import make_caller
+from tests.unit.ops.killing import FORWARD, killed
 from tests.unit.ops.network_world import make_network_world
 
-FORWARD = ("before", "effect", "journal")
 BACK = ("undo-before", "undo-effect", "undo-journal")
 NOTHING = {"segment": [], "place": [], "port": []}
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 def _steps(recipe, until=None):
@@ -33,26 +27,6 @@ def nw(database_url):
     made = make_network_world(database_url)
     yield made
     made.world.close()
-
-
-@contextlib.contextmanager
-def _killed(nw, monkeypatch, *point):
-    """What is done inside is killed at the point; then the next agent's sweeps resume it."""
-
-    def die(*here):
-        if here == point:
-            monkeypatch.setattr(fault, "point", lambda *_: None)
-            raise Killed
-
-    monkeypatch.setattr(fault, "point", die)
-    with pytest.raises(Killed):
-        yield
-    nw.world.engine.pending.clear()
-    nw.world.retries.clear()
-    nw.runner = nw.renewed_runner()
-    nw.look()
-    nw.look()
-    assert nw.unowned() == []
 
 
 def _away(nw, caller, network):
@@ -75,7 +49,7 @@ def test_create(nw, monkeypatch, step):
     for phase in FORWARD:
         caller = make_caller()
         network = nw.add_network(caller)
-        with _killed(nw, monkeypatch, "share_server.create", step, phase):
+        with killed(nw, monkeypatch, "share_server.create", step, phase):
             nw.submit_share(caller, network)
         (share,) = _shares(nw, caller)
         (server,) = nw.servers()
@@ -90,7 +64,7 @@ def test_undo_of_create(nw, monkeypatch, step):
         caller = make_caller()
         network = nw.add_network(caller)
         nw.world.export.fail["ensure_server"] = DriverError("no")
-        with _killed(nw, monkeypatch, "share_server.create", step, phase):
+        with killed(nw, monkeypatch, "share_server.create", step, phase):
             nw.submit_share(caller, network)
         (share,) = _shares(nw, caller)
         (server,) = nw.servers()
@@ -106,7 +80,7 @@ def test_delete(nw, monkeypatch, step):
         caller = make_caller()
         network = nw.add_network(caller)
         nw.delete_share(caller, nw.add_share(caller, network))
-        with _killed(nw, monkeypatch, "share_server.delete", step, phase):
+        with killed(nw, monkeypatch, "share_server.delete", step, phase):
             nw.look(unused=datetime.timedelta(0))
         assert nw.servers() == []
         _away(nw, caller, network)
@@ -118,7 +92,7 @@ def test_update(nw, monkeypatch, step):
         caller = make_caller()
         network = nw.add_network(caller)
         share = nw.add_share(caller, network)
-        with _killed(nw, monkeypatch, "share_server.update", step, phase):
+        with killed(nw, monkeypatch, "share_server.update", step, phase):
             nw.submit_subnet(caller, network, "10.1.0.0/24")
         assert _said(nw, caller, network) == ("active", "active")
         assert _hosts(nw, caller, share) == ["10.0.0.1", "10.1.0.1"]
@@ -133,7 +107,7 @@ def test_undo_of_update(nw, monkeypatch, step):
         share = nw.add_share(caller, network)
         before = nw.marks()
         nw.network.fail["ensure_port"] = DriverError("no")
-        with _killed(nw, monkeypatch, "share_server.update", step, phase):
+        with killed(nw, monkeypatch, "share_server.update", step, phase):
             nw.submit_subnet(caller, network, "10.1.0.0/24")
         nw.network.fail.clear()
         assert _said(nw, caller, network) == ("error", "error")
@@ -149,7 +123,7 @@ def test_undo_of_update_from_its_last_step(nw, monkeypatch, phase):
     share = nw.add_share(caller, network)
     before = nw.marks()
     nw.world.export.fail["ensure_export"] = DriverError("no")
-    with _killed(nw, monkeypatch, "share_server.update", "exports", phase):
+    with killed(nw, monkeypatch, "share_server.update", "exports", phase):
         nw.submit_subnet(caller, network, "10.1.0.0/24")
     nw.world.export.fail.clear()
     assert _said(nw, caller, network) == ("error", "error")
