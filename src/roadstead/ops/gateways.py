@@ -10,6 +10,7 @@ from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import Subnet
 from roadstead.model.shares import ShareInstance
 from roadstead.model.world import Place
+from roadstead.ops.server_state import check_ready
 from roadstead.roads import network as road
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
@@ -20,11 +21,13 @@ from roadstead.store.db import Database, Tx
 
 
 def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
-    """The share has its addresses on both sides of its gateway."""
+    """The share has its addresses on both sides of its gateway. Transient while the gateway is
+    being made or changed; DriverError when it could not be."""
     server_id, networked = _gateway(backend, instance)
     with networked.server_lock(server_id):
         sources = _sources(backend, instance.id)
         with db.write() as tx:
+            check_ready(tx, server_id)
             tenant = tenant_subnets(tx, server_id)
             flows.ensure(tx, server_id, instance.id, tenant, backend.storage, sources)
         ensure_ports(db, backend, networked, server_id)

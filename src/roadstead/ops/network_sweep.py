@@ -13,6 +13,7 @@ from roadstead.model.operations import Operation
 from roadstead.model.share_networks import Lease, ShareServer
 from roadstead.model.world import Mark, Place
 from roadstead.ops import gateways
+from roadstead.ops.server_state import in_motion
 from roadstead.roads import network as road
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
@@ -41,6 +42,7 @@ class NetworkSweep:
     ) -> None:
         self._db, self._host, self._backends = db, host, backends
         self._networked, self._adopt, self._unused = networked, adopt, unused
+        self._failed: set[str] = set()  # servers in error that serve nothing, as of this run
 
     def run(self) -> int:
         """How many differences were repaired."""
@@ -52,8 +54,12 @@ class NetworkSweep:
             standbys = flows.standbys_for(tx, self._networked.standby_for)
             busy = operations.live_resources(tx, self._host)
             standing = _standing(tx, self._host, servers)
-        places = {s.id for s in servers} | {standby_place(le.share_server_id) for le in standbys}
-        found = self._leftovers(self._unowned(marks, places, [*leases, *standbys]))
+        # What could not be made was undone; where that was given up, the rest goes now.
+        self._failed = {s.id for s in servers if s.status == "error"} - {s.id for s in standing}
+        self._failed -= busy
+        places = {s.id for s in servers} - self._failed
+        places |= {standby_place(lease.share_server_id) for lease in standbys}
+        found = self._leftovers(self._unowned(marks, places, [*self._owning(leases), *standbys]))
         for server in standing:
             if server.id not in busy:
                 mine = [lease for lease in leases if lease.share_server_id == server.id]
@@ -88,18 +94,24 @@ class NetworkSweep:
         backend = self._backend(server)
         if backend is None:
             return 0
-        with self._db.read() as tx:
-            nets = [*gateways.tenant_subnets(tx, server.id), *backend.storage]
-        try:
-            with self._networked.wire_lock:
-                road.ensure_segments(self._networked.network, nets)
-            self._networked.network.ensure_place(road.place_of(server.id, mine))
-            self._ensure_ports(backend, server)
-        except RoadsteadError as error:
-            log.warning("share server not repaired", server=server.id, error=str(error))
-            return 0
+        with self._networked.server_lock(server.id):
+            if in_motion(self._db, self._host, server.id):
+                return 0  # what is missing was just taken away on purpose
+            try:
+                self._make_again(backend, server, mine)
+            except RoadsteadError as error:
+                log.warning("share server not repaired", server=server.id, error=str(error))
+                return 0
         self._report("missing", server.id, f"{len(missing)} of its parts were gone", "made again")
         return 1
+
+    def _make_again(self, backend: Backend, server: ShareServer, mine: list[Lease]) -> None:
+        with self._db.read() as tx:
+            nets = [*gateways.tenant_subnets(tx, server.id), *backend.storage]
+        with self._networked.wire_lock:
+            road.ensure_segments(self._networked.network, nets)
+        self._networked.network.ensure_place(road.place_of(server.id, mine))
+        self._ensure_ports(backend, server)
 
     def _passing(self, server: ShareServer) -> int:
         """The addresses that stand for a gateway's shares are on its ports, and no others."""
@@ -110,22 +122,23 @@ class NetworkSweep:
             side = gateways.side_of(self._db, backend, server.id)
             if pair.are_right(self._networked.network, side):
                 return 0
-        try:
-            self._ensure_ports(backend, server)
-        except RoadsteadError as error:
-            log.warning("gateway not repaired", server=server.id, error=str(error))
-            return 0
+            if in_motion(self._db, self._host, server.id):
+                return 0
+            try:
+                self._ensure_ports(backend, server)
+            except RoadsteadError as error:
+                log.warning("gateway not repaired", server=server.id, error=str(error))
+                return 0
         self._report("differs", server.id, "its addresses were others", "set again")
         return 1
 
     def _ensure_ports(self, backend: Backend, server: ShareServer) -> None:
-        with self._networked.server_lock(server.id):
-            side = gateways.side_of(self._db, backend, server.id)
-            if side.peers and not pair.stands(self._networked, side):
-                # It stands for election when its rules are there, too, and not before.
-                pair.ensure_own(self._networked, side)
-            else:
-                gateways.ensure_ports(self._db, backend, self._networked, server.id)
+        side = gateways.side_of(self._db, backend, server.id)
+        if side.peers and not pair.stands(self._networked, side):
+            # It stands for election when its rules are there, too, and not before.
+            pair.ensure_own(self._networked, side)
+        else:
+            gateways.ensure_ports(self._db, backend, self._networked, server.id)
 
     def _backend(self, server: ShareServer) -> Backend | None:
         name = server.host.partition("@")[2]
@@ -136,6 +149,10 @@ class NetworkSweep:
         database."""
         whole = {m.id for m in self._networked.network.inventory() if m.broken is None}
         return not parts <= whole
+
+    def _owning(self, leases: list[Lease]) -> list[Lease]:
+        """Those of servers that may have something in the world."""
+        return [lease for lease in leases if lease.share_server_id not in self._failed]
 
     def _unowned(self, marks: list[Mark], places: set[str], leases: list[Lease]) -> list[Mark]:
         """What belongs to no server. Looks twice: a server may have gone between the look at the
@@ -178,7 +195,7 @@ class NetworkSweep:
     def _no_segment(self, wire: str) -> None:
         with self._networked.wire_lock:
             with self._db.read() as tx:
-                leases = allocations.on_host(tx, self._host)
+                leases = self._owning(allocations.on_host(tx, self._host))
                 leases += flows.standbys_for(tx, self._networked.standby_for)
                 if any(lease.wire == wire for lease in leases):
                     return

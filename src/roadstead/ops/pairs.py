@@ -10,6 +10,7 @@ from roadstead.model.errors import RoadsteadError
 from roadstead.model.share_networks import Lease
 from roadstead.model.world import Place
 from roadstead.ops import gateways
+from roadstead.ops.server_state import in_motion
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
@@ -72,6 +73,8 @@ class ActiveSweep:
                 failover.forget_connections(place)
             return
         with self._networked.server_lock(place.id):
+            if in_motion(self._db, self._host, place.id):
+                return
             legs = gateways.side_of(self._db, backend, place.id).legs
             if len(peers) != len(legs):
                 failover.check()
@@ -84,6 +87,8 @@ class ActiveSweep:
     def _ensure_alone(self, backend: Backend, server_id: str) -> None:
         """Its standby is not wanted any more, and learns it before it could take over."""
         with self._networked.server_lock(server_id):
+            if in_motion(self._db, self._host, server_id):
+                return
             with self._db.write() as tx:
                 flows.release_standby(tx, server_id)
                 gateway_reports.forget_others(tx, server_id, self._host)

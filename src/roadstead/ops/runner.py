@@ -20,7 +20,7 @@ from roadstead.model.states import VERBS
 from roadstead.ops import fault
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Run, Step
 from roadstead.ops.recipes import RECIPES
-from roadstead.ops.share_servers import place_of_instance
+from roadstead.ops.server_state import place_of_instance
 from roadstead.roads.backend import Backend
 from roadstead.store import messages, operations
 from roadstead.store import shares as share_store

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from roadstead.model.errors import DriverError, RoadsteadError, Transient, Unsupported
+from roadstead.model.errors import RoadsteadError, Unsupported
 from roadstead.model.operations import Operation
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
-from roadstead.model.shares import ShareInstance
 from roadstead.model.states import VERBS
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops import gateways
@@ -97,25 +96,6 @@ def _subnet_ids(operation: Operation, server: ShareServer | None) -> list[str]:
     return [*server.subnet_ids, *([more] if more and more not in server.subnet_ids else [])]
 
 
-def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
-    """Where the instance is exported, if by a share server; None = at its backend's own place."""
-    if instance.share_server_id is None:
-        return None
-    leases = allocations.of_server(tx, instance.share_server_id)
-    passing = flows.of_server(tx, instance.share_server_id)
-    return road.place_of(instance.share_server_id, leases, passing)
-
-
-def check_ready(tx: Tx, server_id: str) -> None:
-    """The share server works. Transient while it is being made or changed; DriverError when it
-    could not be."""
-    server = share_servers.find(tx, server_id)
-    if server is None or server.status in ("error", "deleting"):
-        raise DriverError(f"share server {server_id} could not be set up", detail_id="004")
-    if server.status != "active":
-        raise Transient(f"share server {server_id} is {server.status}")
-
-
 # --- steps ------------------------------------------------------------------------------------
 
 
@@ -181,8 +161,9 @@ def _ports(run: ServerRun) -> None:
 
 
 def _quiet(run: ServerRun) -> None:
-    _no_election(run)
-    road.ensure_quiet(run.networked.network, run.leases())
+    with run.networked.server_lock(run.server.id):
+        _no_election(run)
+        road.ensure_quiet(run.networked.network, run.leases())
 
 
 def _no_election(run: ServerRun) -> None:
@@ -192,13 +173,16 @@ def _no_election(run: ServerRun) -> None:
 
 
 def _no_ports(run: ServerRun) -> None:
-    _no_election(run)
-    road.ensure_ports_absent(run.networked.network, run.leases())
+    # A share that goes at this moment gives its addresses up: it must not make a port again.
+    with run.networked.server_lock(run.server.id):
+        _no_election(run)
+        road.ensure_ports_absent(run.networked.network, run.leases())
 
 
 def _no_new_ports(run: ServerRun) -> None:
-    road.ensure_quiet(run.networked.network, run.new_leases())
-    road.ensure_ports_absent(run.networked.network, run.new_leases())
+    with run.networked.server_lock(run.server.id):
+        road.ensure_quiet(run.networked.network, run.new_leases())
+        road.ensure_ports_absent(run.networked.network, run.new_leases())
 
 
 def _export(run: ServerRun) -> None:

@@ -7,7 +7,7 @@ from roadstead.model.states import VERBS
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops import gateways
 from roadstead.ops.recipe import Recipe, Run, Step
-from roadstead.ops.share_servers import check_ready, place_of_instance
+from roadstead.ops.server_state import check_ready, place_of_instance
 from roadstead.roads import direct
 from roadstead.roads.direct import GIB
 from roadstead.store import export_locations, flows, share_servers
@@ -26,11 +26,10 @@ def _remove_bytes(run: Run) -> None:
 def _serve(run: Run) -> list[ExportPath]:
     server_id = run.instance.share_server_id
     if server_id is not None:
-        with run.db.read() as tx:
-            check_ready(tx, server_id)
         if run.backend.passes_flows:
             gateways.ensure_passing(run.db, run.backend, run.instance)
         with run.db.read() as tx:
+            check_ready(tx, server_id)
             place = place_of_instance(tx, run.instance)
         run.backend = run.backend.at(place or run.backend.place)
     return direct.ensure_served(run.backend, run.instance)

@@ -1,16 +1,23 @@
 """Shares behind gateways: their addresses on both sides come, grow and go with them, whatever is
 killed; in memory, on both databases (G-I2, G-I5, X-4)."""
 
+import threading
+
 import pytest
 
 from roadstead.model.errors import DriverError
+from roadstead.model.ids import new_id
 from roadstead.model.networks import PortRef
+from roadstead.model.operations import Operation
+from roadstead.ops import gateways, shares
 from roadstead.ops import share_servers as recipes
-from roadstead.ops import shares
 from roadstead.service import share_networks, subnets
 from roadstead.service import shares as service
-from roadstead.store import allocations
+from roadstead.store import allocations, operations
 from roadstead.store import flows as store
+from roadstead.store import share_servers as server_rows
+from roadstead.store import shares as share_rows
+from roadstead.store.db import utcnow
 from tests.factories import HOST, make_caller
 from tests.unit.ops.killing import FORWARD, killed
 from tests.unit.ops.network_world import make_network_world
@@ -167,6 +174,71 @@ def test_an_address_taken_off_or_put_on_by_hand_is_put_right(nw):
         assert nw.look() == 1
         assert on_ports(nw) == before
     assert nw.look() == 0
+
+
+def test_a_share_given_up_while_its_gateway_is_taken_back_keeps_no_port(nw, monkeypatch):
+    """Both let go of the same ports at one moment: the gateway's waits for the share's to end."""
+    caller = make_caller()
+    network = nw.add_network(caller)
+    share = nw.add_share(caller, network)
+    run = recipes.opener(nw.world.db, nw.world.backends, nw.networked)(_making(*nw.servers()))
+    (ports,) = (step for step in recipes.CREATE.steps if step.name == "ports")
+    taken_back = threading.Thread(target=ports.undo, args=(run,))
+    really = nw.network.port_addresses
+
+    def meanwhile(ref):
+        found = really(ref)
+        if not taken_back.ident:
+            taken_back.start()
+            taken_back.join(0.3)  # it is not over before the share has let go
+        return found
+
+    monkeypatch.setattr(nw.network, "port_addresses", meanwhile)
+    gateways.ensure_not_passing(nw.world.db, nw.backend, _instance(nw, share))
+    taken_back.join()
+    assert nw.marks()["port"] == []
+
+
+def test_the_sweep_makes_nothing_again_of_a_server_that_is_being_removed(nw, monkeypatch):
+    """It saw the server at rest and without a port; the deletion began while it looked again."""
+    caller = make_caller()
+    nw.delete_share(caller, nw.add_share(caller, nw.add_network(caller)))
+    (server,) = nw.servers()
+    nw.lose_port(nw.marks()["port"][0])
+    really, looks, made = nw.network.inventory, [], []
+
+    def meanwhile():
+        looks.append(1)
+        if len(looks) == 2:
+            with nw.world.db.write() as tx:
+                assert server_rows.begin_delete(tx, server)
+                operations.insert(tx, _making(server, "share_server.delete"))
+        return really()
+
+    monkeypatch.setattr(nw.network, "inventory", meanwhile)
+    monkeypatch.setattr(nw.network, "ensure_port", made.append)
+    nw.look()
+    assert made == []
+    assert (nw.servers(), nw.unowned()) == ([], [])
+
+
+def _making(server, verb="share_server.create"):
+    return Operation(
+        id=new_id(),
+        verb=verb,
+        resource_id=server.id,
+        project_id=server.project_id,
+        host=HOST,
+        state="todo",
+        created_at=utcnow(),
+    )
+
+
+def _instance(nw, share):
+    with nw.world.db.read() as tx:
+        found = share_rows.find_instance(tx, share.instance_id)
+    assert found is not None
+    return found
 
 
 def _own(nw):

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from roadstead.model.errors import DriverError
+from roadstead.model.errors import DriverError, Transient
 from roadstead.model.ids import place_netns
 from roadstead.model.networks import PortRef, PortSpec, SegmentSpec
 from roadstead.model.world import Place
@@ -127,6 +127,26 @@ def test_leftovers_of_nobody_are_removed_and_told(nw):
     assert nw.look() == 3
     assert (nw.marks(), nw.places_served()) == (NOTHING, [])
     assert _drift(nw) == [("leaked", "p"), ("leaked", "stranger"), ("leaked", "vxlan-7")]
+    assert nw.look() == 0
+
+
+def test_what_an_undo_could_not_take_back_goes_later(nw):
+    """N-I6: share and server stay in error, and nothing else of them stays."""
+    caller = make_caller()
+    other = nw.add_share(caller, nw.add_network(caller))
+    before = nw.marks()
+    nw.world.export.fail["ensure_server"] = DriverError("no")
+    nw.network.fail["ensure_port_absent"] = Transient("not now")
+    nw.add_share(caller, nw.add_network(caller, cidr="10.8.0.0/24"))
+    nw.world.export.fail.clear()
+    nw.network.fail.clear()
+    failed, _ = sorted(nw.servers(), key=lambda s: s.status, reverse=True)
+    assert failed.status == "error"
+    assert len(nw.marks()["place"]) == 2  # the undo was given up
+    assert nw.look() == 2
+    assert nw.marks() == before
+    assert {s.status for s in nw.servers()} == {"active", "error"}
+    assert nw.exported_at(next(s for s in nw.servers() if s.id == other.share_server_id)) != []
     assert nw.look() == 0
 
 
