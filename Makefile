@@ -29,7 +29,7 @@ up: setup ## Run the whole service on this machine
 
 .PHONY: test
 test: lint ## Lint, then run all tests
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --durations 15 $(ARGS)
+	@$(PYTHON) -m tests -n $(WORKERS) --dist loadfile --durations 15 $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style, types and layers

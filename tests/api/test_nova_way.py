@@ -1,5 +1,5 @@
 """How Nova attaches a share: openstacksdk, everything at 2.82. A member makes the share, Nova's
-service user grants it to a compute host, waits, and takes the grant back."""
+service user grants it to a compute host, waits, and takes the grant back (H-M5)."""
 
 from typing import Any
 

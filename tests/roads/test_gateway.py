@@ -4,6 +4,7 @@ with the same addresses, and nothing passes but what a rule admits."""
 from __future__ import annotations
 
 import secrets
+import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from tests.lab import nfs4
 from tests.lab.frames import Capture, ipv4_ends
+from tests.lab.netns import in_thread
 from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
@@ -138,6 +140,27 @@ def test_who_comes_is_decided_at_the_gateway(road: GatewayRoad) -> None:
         assert level(reader, server, share) == "ro"
 
 
+def test_one_port_is_all_that_a_security_group_has_to_admit(road: GatewayRoad) -> None:
+    """G-I6: whatever port a client comes from, it speaks with 2049/tcp; there is no other, and
+    nobody calls it back."""
+    tenant = road.tenant("erin")
+    share = tenant.share(VM)
+    server = address_of(tenant.api, share)
+    with road.client(tenant, VM) as client:
+        with Capture(client.netns, client.device) as capture:
+            assert level(client, server, share) == "rw"
+            for source in (600, 0):
+                assert in_thread(client.netns, lambda s=source: _opens(server, 2049, s))
+            for port in (22, 111, 20048, 32803):  # a shell; what NFSv3 would need
+                assert not in_thread(client.netns, lambda p=port: _opens(server, p))
+        said = [
+            frame for frame in capture.frames if VM in ipv4_ends(frame)[1:] and not _resets(frame)
+        ]
+        assert said
+        assert all(is_nfs(frame) for frame in said)
+        assert not any(_opens_connection(frame) for frame in said)
+
+
 @pytest.mark.parametrize("version", ["4.1", "4.2"])
 def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) -> None:
     client = two[0].mount("/mnt/versions", version=version)
@@ -203,7 +226,8 @@ def test_a_forged_handle_does_not_leave_the_tenants_own_shares(
 
 
 def test_gateways_are_visible(road: GatewayRoad, two: tuple[Rented, Rented]) -> None:
-    """G-M2, G-S2: kind, variant; and whether sizes are enforced is said before a share is made."""
+    """G-M1, G-M2, G-S2: made without any image; kind, variant; and whether sizes are enforced is
+    said before a share is made."""
     details = road.server(two[0].tenant)["backend_details"]
     assert (details["kind"], details["variant"]) == ("gateway", "l4")
     (pool,) = road.admin.get("/scheduler-stats/pools/detail")["pools"]
@@ -220,6 +244,28 @@ def test_nothing_is_left_on_either_side(road: GatewayRoad) -> None:
     tenant.api.delete_share(share.id)
     assert (road.leased(), road.filer.exports()) == before
     assert share.instance not in {p.name for p in road.filer.tree.rglob("*")}
+
+
+def _opens(server: str, port: int, source: int = 0) -> bool:
+    """A connection from that port of the client's is taken."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((VM, source))
+        tried.settimeout(2)
+        return tried.connect_ex((server, port)) == 0
+
+
+def _flags(frame: bytes) -> int:
+    return frame[14 + (frame[14] & 15) * 4 + 13] if frame[23] == socket.IPPROTO_TCP else 0
+
+
+def _resets(frame: bytes) -> bool:
+    """It refuses a connection, as any port does that nobody listens on."""
+    return bool(_flags(frame) & 0x04)
+
+
+def _opens_connection(frame: bytes) -> bool:
+    return _flags(frame) & 0x12 == 0x02  # SYN without ACK
 
 
 def is_nfs(frame: bytes) -> bool:

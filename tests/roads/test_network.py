@@ -1,4 +1,5 @@
-"""The network road with real VMs on two hosts: two tenants, the same addresses, no way between."""
+"""The network road with real VMs on two hosts and no cloud (N-M5): two tenants, the same addresses,
+no way between."""
 
 from __future__ import annotations
 

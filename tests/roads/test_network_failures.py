@@ -10,6 +10,7 @@ import pytest
 from roadstead.drivers.network.marks import Marks
 from tests.lab.links import find_link
 from tests.lab.netns import ip
+from tests.lab.requirements import LabError
 from tests.roads.network import (
     TYPE,
     NetworkRoad,
@@ -128,8 +129,10 @@ def _foreign_link(road: NetworkRoad, name: str) -> Callable[[], Any]:
     ip("link", "add", name, "type", "bridge", netns=host)
 
     def clear() -> None:
-        if find_link(host, name):  # a name that we derive is ours to take back
+        # A name that we derive is ours to take back: then it is gone already.
+        with contextlib.suppress(LabError):
             ip("link", "delete", name, netns=host)
+        assert find_link(host, name) is None
 
     return clear
 
@@ -150,7 +153,7 @@ def _foreign_file(road: NetworkRoad, _tenant: Tenant, server: str) -> Callable[[
     file = road.service.state / "exports/local" / server
     file.parent.mkdir(parents=True, exist_ok=True)  # the first server makes it
     file.write_text("in the way of the NFS server's directory")
-    return file.unlink
+    return lambda: file.unlink(missing_ok=True)
 
 
 OBSTACLES = {

@@ -53,6 +53,10 @@ class Transient(RoadsteadError):
     """The world was not ready; the same step may succeed later. Nothing is to be undone."""
 
 
+class Awaiting(Transient):
+    """Another operation has to end first, and will: waiting for it is not failing."""
+
+
 class DriverError(RoadsteadError):
     """The world refused for good. `detail_id` names the user message of the contract."""
 

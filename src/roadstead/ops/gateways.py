@@ -21,7 +21,7 @@ from roadstead.store.db import Database, Tx
 
 
 def ensure_passing(db: Database, backend: Backend, instance: ShareInstance) -> None:
-    """The share has its addresses on both sides of its gateway. Transient while the gateway is
+    """The share has its addresses on both sides of its gateway. Awaiting while the gateway is
     being made or changed; DriverError when it could not be."""
     server_id, networked = _gateway(backend, instance)
     with networked.server_lock(server_id):

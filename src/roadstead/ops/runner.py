@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from roadstead.model.errors import DriverError, RoadsteadError, Transient
+from roadstead.model.errors import Awaiting, DriverError, RoadsteadError, Transient
 from roadstead.model.ids import new_id
 from roadstead.model.messages import Message
 from roadstead.model.operations import Operation
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 # A step that keeps failing is given up after this long; then the operation is undone.
 GIVE_UP_AFTER = datetime.timedelta(seconds=60)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+_AWAITING = 1.0  # what is awaited comes soon, and is a look at one row
 # An undo that fails is tried this often; what it leaves goes when the resource is deleted.
 _UNDO_TRIES = 5
 
@@ -160,9 +161,11 @@ class Runner:
             error = Transient(f"unexpected {type(error).__name__} in step {done[-1]}")
         # While no agent lived, nothing was tried: that time does not count.
         since = max(op.created_at, self._started_at)
-        in_time = recipe.patient or utcnow() - since < self._give_up_after
+        patient = recipe.patient or isinstance(error, Awaiting)
+        in_time = patient or utcnow() - since < self._give_up_after
         if isinstance(error, Transient) and in_time:
-            self._later(op, str(error))
+            limit = _AWAITING if isinstance(error, Awaiting) else _BACKOFF[-1]
+            self._later(op, str(error), limit)
             return
         log.warning("operation fails", verb=op.verb, operation=op.id, error=str(error))
         detail_id = error.detail_id if isinstance(error, DriverError) else "001"
@@ -176,8 +179,8 @@ class Runner:
         )
         self._undo(msgspec.structs.replace(run, operation=undoing), recipe, done)
 
-    def _later(self, op: Operation, why: str) -> None:
-        seconds = _BACKOFF[min(op.attempts, len(_BACKOFF) - 1)]
+    def _later(self, op: Operation, why: str, limit: float = _BACKOFF[-1]) -> None:
+        seconds = min(limit, _BACKOFF[min(op.attempts, len(_BACKOFF) - 1)])
         log.info("operation waits", verb=op.verb, operation=op.id, seconds=seconds, why=why)
         # While undoing, `error` keeps saying why it failed in the first place.
         error = op.error if op.state == "undoing" else why[:2000]

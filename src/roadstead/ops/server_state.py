@@ -1,6 +1,6 @@
 """How a share server is at this moment, for those who are about to do something with it."""
 
-from roadstead.model.errors import DriverError, Transient
+from roadstead.model.errors import Awaiting, DriverError, Transient
 from roadstead.model.shares import ShareInstance
 from roadstead.model.world import Place
 from roadstead.roads import network as road
@@ -18,13 +18,14 @@ def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
 
 
 def check_ready(tx: Tx, server_id: str) -> None:
-    """The share server works. Transient while it is being made or changed; DriverError when it
-    could not be."""
+    """The share server works. Awaiting while an operation makes or changes it, Transient while it
+    only says so; DriverError when it could not be made."""
     server = share_servers.find(tx, server_id)
     if server is None or server.status in ("error", "deleting"):
         raise DriverError(f"share server {server_id} could not be set up", detail_id="004")
     if server.status != "active":
-        raise Transient(f"share server {server_id} is {server.status}")
+        busy = server_id in operations.live_resources(tx, server.agent_host)
+        raise (Awaiting if busy else Transient)(f"share server {server_id} is {server.status}")
 
 
 def in_motion(db: Database, host: str, server_id: str) -> bool:

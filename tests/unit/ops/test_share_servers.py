@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound
+from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound, Transient
 from roadstead.model.world import Place
 from roadstead.service import access, share_networks, share_servers, shares, subnets
 from roadstead.service.access import NewRule
-from roadstead.store import messages
+from roadstead.store import messages, operations
 from roadstead.store.messages import MessageFilter
 from roadstead.store.paging import Page
-from tests.factories import make_caller
+from tests.factories import HOST, make_caller
 from tests.unit.ops.network_world import make_network_world
 
 NOTHING = {"segment": [], "place": [], "port": []}
@@ -66,6 +66,41 @@ def test_two_tenants_have_the_same_addresses(nw):
     assert [len(nw.exported_at(server)) for server in nw.servers()] == [1, 1]
     with pytest.raises(NotFound):
         shares.get(nw.world.service, one, second.id)
+
+
+def test_a_share_waits_for_its_server_however_long_that_takes(nw, monkeypatch):
+    """Whoever makes the server gives up in time; the share then ends as the server does."""
+    caller = make_caller()
+    nw.network.fail["ensure_place"] = Transient("not yet")
+    share = nw.submit_share(caller, nw.add_network(caller))
+    monkeypatch.setattr(nw.runner, "_give_up_after", datetime.timedelta(0))
+    _try_again(nw, "share.create")
+    assert shares.get(nw.world.service, caller, share.id).status == "creating"
+    monkeypatch.undo()
+    nw.network.fail.clear()
+    nw.settle()
+    assert shares.get(nw.world.service, caller, share.id).status == "available"
+
+
+def test_a_share_does_not_wait_for_a_server_that_nobody_makes(nw, monkeypatch):
+    """Its status was set by hand."""
+    admin = make_caller(admin=True)
+    network = nw.add_network(admin)
+    nw.delete_share(admin, nw.add_share(admin, network))
+    nw.world.engine.stop()
+    share = nw.submit_share(admin, network)
+    share_servers.reset_status(nw.world.service, admin, nw.servers()[0].id, "creating")
+    monkeypatch.setattr(nw.runner, "_give_up_after", datetime.timedelta(0))
+    nw.run_pending(1)
+    assert shares.get(nw.world.service, admin, share.id).status == "error"
+
+
+def _try_again(nw, verb):
+    """The operation that waits is due now."""
+    with nw.world.db.write() as tx:
+        (operation,) = (o for o in operations.live_on(tx, HOST) if o.verb == verb)
+        operations.update(tx, operation.id, not_before=None)
+    nw.runner.run(operation.id)
 
 
 def test_many_at_once_make_one_server(nw):
@@ -200,7 +235,7 @@ def test_a_subnet_that_cannot_be_had_leaves_the_old_one_working(nw):
 
 
 def test_servers_of_others_are_not_taken_over_nor_given_away(nw):
-    """Both are refused, and nothing stays behind that cannot be removed."""
+    """N-I9: both are refused, and nothing stays behind that cannot be removed."""
     admin = make_caller(admin=True)
     network = nw.add_network(admin)
     wanted = share_servers.Managed(

@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,7 +30,6 @@ from tests.roads.gateway_pair import addresses_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from roadstead.drivers.network.conntrack import Connection
 
@@ -143,7 +143,17 @@ class Two:
         """keepalived's two processes and conntrackd of the first."""
         shared, here = self.shared[0].conf(self.places[0].id), self.places[0].id
         pair = process.find(["keepalived"], str(shared.parent / f"{here}.conf"))
-        return [*pair, *process.find(["conntrackd"], str(shared))]
+        return [*pair, *self.sharing()]
+
+    def sharing(self) -> list[int]:
+        """conntrackd of the first; not one that keepalived calls to tell it something."""
+        conf = str(self.shared[0].conf(self.places[0].id))
+        found: list[int] = []
+        for pid in process.find(["conntrackd"], conf):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(f"\0{conf}\0".encode()):
+                    found.append(pid)
+        return found
 
     def passes(self, number: int) -> list[Connection]:
         """Connections in that gateway's kernel."""
@@ -271,11 +281,13 @@ class TestElection:
         two.ensure(0)
         (before,) = two.failovers[0].inventory()
         two.wait(0)
-        wait_until(lambda: len(two.daemons()) == 3, "nobody is told anything any more")
-        daemons = two.daemons()
+        seen: list[list[int]] = []
+        # More at times: keepalived starts another to look at its leg.
+        wait_until(lambda: len(seen.append(two.daemons()) or seen[-1]) == 3, "its daemons run")
         two.ensure(0)
         assert before.broken is None
-        assert (two.holders(), two.daemons()) == ([0], daemons)
+        assert two.holders() == [0]
+        assert set(seen[-1]) <= set(two.daemons())
 
     def test_the_other_one_takes_over_connections_as_they_were(self, two: Two) -> None:
         """G-I4: with mark and translation, though neither end sends anything; not before."""
@@ -302,16 +314,14 @@ class TestElection:
 
     def test_a_killed_conntrackd_is_missed_and_back(self, two: Two) -> None:
         two.ensure(0)
-        (shared, place) = (two.shared[0], two.places[0])
-        conf_file = str(shared.conf(place.id))
-        (pid,) = process.find(["conntrackd"], conf_file)
+        (pid,) = two.sharing()
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not process.is_running(pid), "it is dead")
         assert two.broken(0) == ["it does not run"]
         two.ensure(0)
         assert two.broken(0) == [None]
-        two.failovers[0].ensure_absent(place.id)
-        assert (two.pids(), process.find(["conntrackd"], conf_file)) == ([], [])
+        two.failovers[0].ensure_absent(two.places[0].id)
+        assert (two.pids(), two.sharing()) == ([], [])
 
     def test_without_conntrackd_it_stands_all_the_same(
         self, two: Two, monkeypatch: pytest.MonkeyPatch
@@ -320,7 +330,7 @@ class TestElection:
         two.ensure(0)
         two.wait(0)
         assert two.broken(0) == [None]
-        assert process.find(["conntrackd"], str(two.shared[0].conf(two.places[0].id))) == []
+        assert two.sharing() == []
 
     def test_without_its_namespace_it_is_tried_again_later(self, tmp_path: Path) -> None:
         failover = Keepalived(tmp_path)
