@@ -182,8 +182,8 @@ class NetworkRoad:
         starts already."""
         before, armed = self.deaths(), self._arm(point)
         found = act()
-        wait_until(lambda: not armed.exists(), f"the agent came to {point}", 20)
-        wait_until(lambda: self.deaths() > before, f"the agent died at {point}", 20)
+        wait_until(lambda: not armed.exists(), f"the agent came to {point}")
+        wait_until(lambda: self.deaths() > before, f"the agent died at {point}")
         return found
 
     @contextlib.contextmanager

@@ -79,7 +79,7 @@ def swept(road: GatewayRoad) -> None:
         found = api.get("/services", host=host)["services"]
         return not any(service["ensuring"] for service in found)
 
-    wait_until(ended, "the sweep has ended", 30)
+    wait_until(ended, "the sweep has ended")
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_a_change_by_hand_is_put_right_and_told(
         if told in site.told(before):
             break
     assert told in site.told(before)
-    wait_until(lambda: census.differences() == [], "it is put right", 20)
+    wait_until(lambda: census.differences() == [], "it is put right")
     assert level(client, site.address, site.share) == "rw"
     with (
         site.road.client(site.tenant, STRANGER) as stranger,
@@ -281,7 +281,7 @@ def test_an_export_that_no_database_knows_is_withdrawn(road: GatewayRoad, site: 
             clients={"172.30.0.99": "rw"},
         )
     )
-    wait_until(lambda: pseudo_path(instance_id) not in road.filer.clients(), "it is withdrawn", 20)
+    wait_until(lambda: pseudo_path(instance_id) not in road.filer.clients(), "it is withdrawn")
     assert road.filer.clients() == others
     assert path.is_dir()
     told = [e for e in road.drift() if e["resource_id"] == instance_id]

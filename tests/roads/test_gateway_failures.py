@@ -55,7 +55,7 @@ def census(road: GatewayRoad) -> GatewayCensus:
 def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
     """What there is when every share has gone again."""
     tenant.api.delete_share(tenant.share(CLIENT).id)
-    wait_until(lambda: not road.servers(), "no gateway is left", 20)
+    wait_until(lambda: not road.servers(), "no gateway is left")
     return census.everything()
 
 
@@ -67,7 +67,7 @@ def clean(
     yield
     for share in tenant.api.get("/shares")["shares"]:
         tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no gateway is left", 20)
+    wait_until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty
 
 

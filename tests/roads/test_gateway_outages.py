@@ -114,7 +114,7 @@ def test_what_was_lost_is_made_again(
     if not running:
         road.service.start()
     wait_until(lambda: _level(client, server, share) == "rw", "the client reaches its share")
-    wait_until(lambda: census.differences() == [], "all is as the database says", 20)
+    wait_until(lambda: census.differences() == [], "all is as the database says")
 
 
 def test_what_was_removed_while_the_agent_was_away_does_not_return(
@@ -131,7 +131,7 @@ def test_what_was_removed_while_the_agent_was_away_does_not_return(
         db.execute("DELETE FROM shares WHERE id = ?", (gone.id,))
         db.execute("DELETE FROM access_rules WHERE share_id = ?", (share.id,))
     road.service.start()
-    wait_until(lambda: census.differences() == [], "all is as the database says", 20)
+    wait_until(lambda: census.differences() == [], "all is as the database says")
     assert gone.pseudo not in road.filer.exports().values()
     assert not any(connects(client, address) for address in where)
     leaked = {d["resource_id"] for d in road.drift() if d["kind"] == "leaked"}
@@ -147,7 +147,7 @@ def test_a_filer_that_forgot_our_exports(
     """G-I5: it was set up anew; the sweep makes them all again."""
     (road.filer.rules / "roadstead.conf").write_text("")
     road.filer.restart()
-    wait_until(lambda: census.differences() == [], "both sides say the same", 20)
+    wait_until(lambda: census.differences() == [], "both sides say the same")
     assert level(client, address_of(tenant.api, share), share) == "rw"
 
 
@@ -200,7 +200,7 @@ def test_who_is_denied_is_cut_off_without_the_filer(
     assert tenant.api.send("GET", f"/share-access-rules/{rule['id']}").status_code == 200
     road.filer.go_on() if away == "hangs" else road.filer.start()
     tenant.api.wait_gone(f"/share-access-rules/{rule['id']}")
-    wait_until(lambda: census.differences() == [], "both sides say the same", 20)
+    wait_until(lambda: census.differences() == [], "both sides say the same")
 
 
 def _passes(census: GatewayCensus, share: Shared, client: str) -> bool:
@@ -235,7 +235,7 @@ def test_a_share_that_cannot_wait_any_longer_leaves_nothing(
     tenant.api.wait_share(share_id, ("error",))
     road.filer.start()
     tenant.api.delete_share(share_id)
-    wait_until(lambda: census.differences() == [], "both sides say the same", 20)
+    wait_until(lambda: census.differences() == [], "both sides say the same")
     assert census.everything() == before
 
 

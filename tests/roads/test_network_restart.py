@@ -45,7 +45,7 @@ def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
     yield
     for share in tenant.api.get("/shares")["shares"]:
         tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no share server is left", 20)
+    wait_until(lambda: not road.servers(), "no share server is left")
     assert road.count().total() == 0
 
 
