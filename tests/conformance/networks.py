@@ -53,7 +53,7 @@ class NetworkBench:
         """A segment nobody has yet; skips when this host cannot have the kind."""
         info = self.driver.capabilities()
         if kind not in info.segment_kinds:
-            pytest.skip(f"NOT TESTED: this host has no {kind} segments: {'; '.join(info.missing)}")
+            pytest.skip(f"NOT TESTED on this kernel: no {kind} segments: {'; '.join(info.missing)}")
         values: dict[str, Any] = {"id": new_id(), "kind": kind}
         if kind != "flat":
             values["number"] = next(self.numbers)

@@ -37,6 +37,14 @@ MODULES = (
     "sha512_generic",
     "8021q",
     "overlay",
+    # For a guest that is a host of segments.
+    "bridge",
+    "veth",
+    "vxlan",
+    "tun",
+    "crc32c_generic",
+    "nf_tables",
+    "nft_meta_bridge",
 )
 
 

@@ -62,6 +62,7 @@ def clean(
     """Without shares nothing is left; a test that fails leaves the next one an empty host."""
     yield
     for share in tenant.api.get("/shares")["shares"]:
+        tenant.api.wait_share(share["id"], ("available", "error"))
         tenant.api.delete_share(share["id"])
     wait_until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty

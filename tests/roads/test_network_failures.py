@@ -60,6 +60,7 @@ def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
     """A test that fails leaves the next one an empty host."""
     yield
     for share in tenant.api.get("/shares")["shares"]:
+        tenant.api.wait_share(share["id"], ("available", "error"))
         tenant.api.delete_share(share["id"])
     wait_until(lambda: not road.servers(), "no share server is left")
 
@@ -139,7 +140,12 @@ def _foreign_link(road: NetworkRoad, name: str) -> Callable[[], Any]:
 
 def _foreign_namespace(_road: NetworkRoad, _tenant: Tenant, server: str) -> Callable[[], Any]:
     ip("netns", "add", place_netns(server))
-    return lambda: ip("netns", "delete", place_netns(server))
+
+    def clear() -> None:
+        with contextlib.suppress(LabError):
+            ip("netns", "delete", place_netns(server))
+
+    return clear
 
 
 def _foreign_port(road: NetworkRoad, _tenant: Tenant, server: str) -> Callable[[], Any]:

@@ -56,6 +56,8 @@ class SegmentsNetwork:
         netns: str | None = None,
     ) -> None:
         checks.check_name("owner", owner)
+        checks.check_choice("vlan", vlan, ("auto", "kernel", "ovs"))
+        checks.check_choice("ovs_datapath", ovs_datapath, ("auto", "system", "netdev"))
         self._netns = netns
         self._marks = Marks(owner)
         self._guard = Guard(owner)

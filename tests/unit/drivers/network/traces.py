@@ -15,7 +15,7 @@ class Traces:
 
     def __init__(self, hosts: TwoHosts, number: int) -> None:
         self._netns = hosts.hosts[number].netns
-        self._switch = hosts.switches[number]
+        self._switches = hosts.switches[number : number + 1]
 
     def all(self) -> dict[str, Any]:
         """By kind; two of them are equal if and only if nothing came and nothing went."""
@@ -24,9 +24,14 @@ class Traces:
             "devices": {link["ifname"]: link.get("master") for link in links(self._netns)},
             "rules": subprocess.run(nft, check=True, capture_output=True, text=True).stdout,
             "places": {p.name for p in NETNS_DIRECTORY.glob("roadstead-*") if self._mine(p.name)},
-            "switches": self._switch.vsctl("--no-wait", "--columns=name", "list", "Bridge"),
-            "ports": self._switch.vsctl("--no-wait", "--columns=name", "list", "Port"),
+            "switches": self._list("Bridge"),
+            "ports": self._list("Port"),
         }
+
+    def _list(self, table: str) -> list[str]:
+        """Of the host's Open vSwitch, if it has one."""
+        words = ("--no-wait", "--columns=name", "list", table)
+        return [switch.vsctl(*words) for switch in self._switches]
 
     def _mine(self, netns: str) -> bool:
         """Whether the place is of this host's driver, which has the host's name."""
