@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,8 +23,9 @@ from tests.lab.build import Image, cache_directory
 from tests.lab.guest import Guest
 from tests.lab.image import fingerprint, make_initrd
 from tests.lab.kernel import FLAVOUR, fetch_kernel
+from tests.lab.packages import run, unpack
 from tests.lab.process import enter
-from tests.lab.requirements import LabError, require
+from tests.lab.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,8 +115,8 @@ class KnfsdFiler:
             disk = self._directory / "disk.img"
             with disk.open("wb") as file:
                 file.truncate(DISK_MIB << 20)
-            _run("mkfs.ext4", "-q", str(disk))
-            _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._directory / "key"))
+            run("mkfs.ext4", "-q", str(disk))
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._directory / "key"))
             drive = f"file={disk},format=raw,if=none,id=tree,cache=writeback"
             self.guest = Guest(
                 image,
@@ -223,9 +223,7 @@ def _fetch_programs(target: Path) -> None:
     programs, libraries = target / "filer", target / "x86_64-linux-gnu"
     with tempfile.TemporaryDirectory(prefix="rs-knfsd-") as name:
         work, root = Path(name), Path(name) / "root"
-        _download(PACKAGES, work)
-        for package in work.glob("*.deb"):
-            _run("dpkg-deb", "-x", str(package), str(root))
+        unpack(PACKAGES, work, root)
         for directory in (programs, libraries):
             directory.mkdir()
         for program in PROGRAMS:
@@ -233,19 +231,3 @@ def _fetch_programs(target: Path) -> None:
         for found in root.glob("**/lib/x86_64-linux-gnu/*.so*"):
             # A link becomes a copy of what it leads to.
             shutil.copy(found, libraries)
-
-
-def _download(packages: Sequence[str], work: Path) -> None:
-    # Without the option apt drops to a user who may not write into our directory.
-    argv = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages]
-    done = subprocess.run(argv, cwd=work, capture_output=True, check=False)
-    if done.returncode != 0:
-        # A machine may have no package lists, or lists that name a version already gone.
-        _run("apt-get", "update", "-qq")
-        _run(*argv, cwd=work)
-
-
-def _run(*argv: str, cwd: Path | None = None) -> None:
-    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"{' '.join(argv)}: {done.stdout}{done.stderr}")

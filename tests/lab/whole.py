@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.lab.guest import Guest
+from tests.lab.packages import unpacked
 from tests.lab.requirements import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.lab.build import Image
     from tests.lab.guest import Result
 
@@ -38,7 +41,7 @@ mount -t proc proc proc
 mount -t sysfs sys sys
 mount -o bind /dev dev
 mount -t tmpfs run run
-mkdir -p run/netns run/lock
+mkdir -p run/netns run/lock run/tests
 """
 _ROOT = Path(__file__).parents[2]
 
@@ -46,11 +49,15 @@ _ROOT = Path(__file__).parents[2]
 class WholeMachine:
     """Runs between enter and exit."""
 
-    def __init__(self, image: Image, *, memory: int = 1024) -> None:
+    def __init__(
+        self, image: Image, *, modules: Sequence[str] = (), packages: Sequence[str] = ()
+    ) -> None:
+        """`packages`: Debian's whose programs are there, too."""
         require("qemu-system-x86_64", root=True)
         share = f"local,id={_TAG},path=/,security_model=none,readonly=on,multidevs=remap"
         extra = ["-fsdev", share, "-device", f"virtio-9p-pci,fsdev={_TAG},mount_tag={_TAG}"]
-        self.guest = Guest(image, memory=memory, modules=MODULES, cpus=2, extra=extra)
+        self.guest = Guest(image, memory=1024, modules=(*MODULES, *modules), cpus=2, extra=extra)
+        self._programs = [f"{unpacked(package)}/sbin" for package in packages]
 
     def __enter__(self) -> Self:
         self.guest.__enter__()
@@ -67,8 +74,10 @@ class WholeMachine:
     def pytest(self, *words: str, timeout: float) -> Result:
         """How the tests of this checkout ended there."""
         python = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        env = ["env", "-i", f"PATH={path}", "HOME=/root", "PYTHONDONTWRITEBYTECODE=1"]
+        path = ":".join([*self._programs, "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+        # Beside the checkout, which may be in /tmp, and on a filesystem that can be exported.
+        env = ["env", "-i", f"PATH={path}", "HOME=/root", "TMPDIR=/run/tests"]
+        env += ["PYTHONDONTWRITEBYTECODE=1"]
         inside = f"cd {shlex.quote(str(_ROOT))} && exec {shlex.join([*env, *python])}"
         chroot = f"exec chroot /mnt/whole /bin/sh -c {shlex.quote(inside)}"
         return self.guest.sh(chroot, timeout=timeout, check=False)
