@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab import nfs4
 from tests.lab.requirements import require
+from tests.live.api import Refused
 from tests.live.service import Roadstead
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Smb:
         argument = {"access_type": "user", "access_to": name, "access_level": level}
         rule = self.api.act(share["id"], "allow_access", argument)["access"]
         return self.api.wait_rule(rule["id"])
+
+    def admit(self, share: dict[str, Any], name: str, password: str) -> dict[str, Any]:
+        """The same, with that password."""
+        body = {"user": {"name": name, "password": password}}
+        url = f"{self.api.url}/roadstead/v1/shares/{share['id']}/users"
+        answer = self.api.session.post(url, json=body, timeout=60)
+        if not answer.ok:
+            raise Refused("POST", url, answer)
+        return self.api.wait_rule(answer.json()["access"]["id"])
 
     def do(self, path: str, name: str, key: str, script: str) -> str:
         """What Samba's client says."""
@@ -82,6 +92,28 @@ def test_a_user_gets_in_with_the_key_of_the_rule(smb: Smb) -> None:
     assert "LOGON_FAILURE" in smb.do(paths[0], "alice", alice, "ls")
     assert "NT_STATUS" not in smb.do(paths[0], "robert", robert, "ls")
     smb.api.delete_share(share["id"])
+
+
+# X-7
+def test_a_user_gets_in_with_a_password_that_was_given(smb: Smb) -> None:
+    share, other = (smb.api.create_share(share_proto="CIFS") for _ in range(2))
+    given = "Grüße, given by hand"
+    rules = [smb.admit(share, "carol", given)]
+    (path, *_) = smb.api.paths(share["id"])
+    assert "NT_STATUS" not in smb.do(path, "carol", given, "put /etc/hostname new; ls")
+    with pytest.raises(Refused, match="another password"):
+        smb.admit(other, "carol", "some other one")
+    rules.append(smb.allow(other, "carol"))  # without a word of it: the same one
+    (second, *_) = smb.api.paths(other["id"])
+    for where in (path, second):
+        assert "NT_STATUS" not in smb.do(where, "carol", given, "ls")
+    smb.allow(share, "robert")  # all of the share's rules are applied again
+    assert "NT_STATUS" not in smb.do(path, "carol", given, "ls")
+    assert given not in smb.service.log.read_text()
+    smb.api.deny(share["id"], rules[0]["id"])
+    assert "ACCESS_DENIED" in smb.do(path, "carol", given, "ls")
+    for one in (share, other):
+        smb.api.delete_share(one["id"])
 
 
 def test_an_address_opens_no_smb_share(smb: Smb) -> None:

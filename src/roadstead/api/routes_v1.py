@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from roadstead.api.handlers import attachments, gateways, operations, roads
+from roadstead.api.handlers import access, attachments, gateways, operations, roads
 from roadstead.api.route import V1, Route
 
 _SHARE = "/shares/{share_id}"
@@ -22,6 +22,8 @@ ROUTES_V1: list[Route] = [
           policy="roadstead:share:get_probe"),
     Route(method="POST", path=f"{_SHARE}/probe", handler=roads.probe, status=202, **_V1,
           policy="roadstead:share:probe"),
+    Route(method="POST", path=f"{_SHARE}/users", handler=access.admit_user, status=202, body=True,
+          **_V1, policy="share:allow_access"),
     Route(method="GET", path="/gateways", handler=gateways.index, **_V1,
           policy="roadstead:gateway:index"),
     Route(method="POST", path="/attachments", handler=attachments.create, status=202, body=True,

@@ -11,7 +11,7 @@ from roadstead.model.errors import BadRequest, ConfigError, Forbidden, NotFound
 from roadstead.model.ids import new_id
 from roadstead.model.shares import Share
 from roadstead.model.states import ACCESS_PENDING, TRANSITIONAL_SHARE_STATUSES
-from roadstead.service import attached, locks
+from roadstead.service import attached, locks, passwords
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import WantedLocks
 from roadstead.service.share_networks import check_share as check_network
@@ -35,13 +35,14 @@ class NewRule(msgspec.Struct, frozen=True, kw_only=True):
     access_level: str = "rw"
     metadata: Mapping[str, str] = {}
     locks: WantedLocks = WantedLocks()
+    password: str | None = None  # of a user; None = one is made
 
 
 def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> AccessRule:
     """The rule is `queued_to_apply` and will be in force, or in error with a message.
 
     BadRequest: a rule for the same target exists, the share is in a transitional state, or the
-    project may not admit that network.
+    project may not admit that network. Conflict: the user has another password there.
     """
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
@@ -54,6 +55,7 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
             access_to=new.access_to,
             access_level=new.access_level,
             state="queued_to_apply",
+            access_key=passwords.sealed(service, tx, share, new.access_to, new.password),
             metadata=dict(new.metadata),
             created_at=utcnow(),
         )
@@ -61,7 +63,7 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
         locks.set_on_rule(tx, caller, rule, new.locks)
         host = submit(service, caller, tx, "access.apply", share, resource_id=rule.id)
     service.engine.wake(host)
-    return rule
+    return _shown(service, caller, rule)
 
 
 def deny(

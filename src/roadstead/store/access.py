@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.access import AccessRule, LockOwner, canonical_target
 from roadstead.model.errors import BadRequest
+from roadstead.model.shares import Share
 from roadstead.store import pairs
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
@@ -90,6 +91,21 @@ def find_target(tx: Tx, share_id: str, access_type: str, access_to: str) -> Acce
     )
     row = tx.execute(query).mappings().first()
     return None if row is None else AccessRule(**row)
+
+
+def keys_of_user(tx: Tx, share: Share, name: str) -> list[str | None]:
+    """The sealed keys of the project's rules for that user of the server that exports the share;
+    None for a rule that has none yet. One statement."""
+    i = t.share_instances.c
+    query = sa.select(_a.access_key).join_from(t.access_rules, t.shares, _s.id == _a.share_id)
+    query = query.join(t.share_instances, i.share_id == _s.id).where(
+        _s.project_id == share.project_id,
+        _a.access_type == "user",
+        _a.target == canonical_target("user", name),
+        i.host == share.host,
+        i.share_server_id.is_not_distinct_from(share.share_server_id),
+    )
+    return list(tx.execute(query).scalars())
 
 
 def in_share(tx: Tx, share_id: str) -> list[AccessRule]:

@@ -91,6 +91,8 @@ def _body(route: Route, values: dict[str, str]) -> Any:
         return NETWORK_BODIES[route.path]
     if route.path == "/attachments":
         return {"attachment": {"share_id": values["share_id"], "vm": values["vm"]}}
+    if route.path == "/shares/{share_id}/users":
+        return {"user": {"name": "mallory", "password": "a stolen share"}}
     return {} if route.body else None
 
 

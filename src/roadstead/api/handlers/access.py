@@ -1,4 +1,4 @@
-"""Access rules: actions of a share, and /share-access-rules."""
+"""Access rules: actions of a share, /share-access-rules, and /roadstead/v1/shares/ID/users."""
 
 from typing import Any
 
@@ -14,6 +14,11 @@ from roadstead.store.access import RuleFilter
 
 def allow(call: Call, share_id: str) -> dict[str, Any]:
     rule = access.allow(call.service, call.caller, share_id, schema.allow(call))
+    return {"access": view.detail(call, rule)}
+
+
+def admit_user(call: Call, share_id: str) -> dict[str, Any]:
+    rule = access.allow(call.service, call.caller, share_id, schema.user(call))
     return {"access": view.detail(call, rule)}
 
 

@@ -14,6 +14,7 @@ from roadstead.service.access import NewRule
 from roadstead.service.locks import WantedLocks
 from roadstead.store.access import RuleFilter
 
+_PASSWORD = (8, 127)  # Samba's longest
 _FORBIDDEN_IN_USER = frozenset('"/\\[]:;|=,+*?<>')
 
 
@@ -81,6 +82,28 @@ def allow(call: Call) -> NewRule:
         metadata=metadata.optional_pairs(wanted) if call.since(45) else {},
         locks=_locks(wanted) if call.since(82) else WantedLocks(),
     )
+
+
+def user(call: Call) -> NewRule:
+    """A user to be admitted with a password of the caller's choice."""
+    wanted = values.wrapped(call.body, "user")
+    if unknown := wanted.keys() - {"name", "password", "access_level"}:
+        raise BadRequest(f"unknown: {', '.join(sorted(unknown))}")
+    name = _user(values.required_text(wanted, "name"), call.minor)
+    level = _level(wanted["access_level"]) if wanted.get("access_level") else "rw"
+    return NewRule(
+        access_type="user", access_to=name, access_level=level, password=_password(wanted)
+    )
+
+
+def _password(wanted: Mapping[str, Any]) -> str:
+    """Never part of a message."""
+    found = wanted.get("password")
+    if not isinstance(found, str) or not found.isprintable() or found != found.strip():
+        raise BadRequest("password: printable characters, not a blank at either end")
+    if not _PASSWORD[0] <= len(found) <= _PASSWORD[1]:
+        raise BadRequest(f"password: {_PASSWORD[0]} to {_PASSWORD[1]} characters")
+    return found
 
 
 def _locks(wanted: Mapping[str, Any]) -> WantedLocks:

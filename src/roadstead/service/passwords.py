@@ -1,0 +1,27 @@
+"""Passwords that users of shares were given by those who admit them."""
+
+from roadstead.model.errors import ConfigError, Conflict
+from roadstead.model.shares import Share
+from roadstead.service.context import Service
+from roadstead.store import access
+from roadstead.store.db import Tx, lock_project
+
+
+def sealed(service: Service, tx: Tx, share: Share, user: str, password: str | None) -> str | None:
+    """What the rule keeps of the password; None = one is made.
+
+    A server knows a user by one password. Conflict when another rule of the project has, or is
+    about to have, another one for the user there; it would be that rule's again at the next change.
+    """
+    if password is None:
+        return None
+    if service.secrets is None:
+        raise ConfigError("secrets_file: there is no key to seal passwords with")
+    lock_project(tx, share.project_id)
+    for key in access.keys_of_user(tx, share, user):
+        if key is None or service.secrets.unseal(key) != password:
+            raise Conflict(
+                f"user {user} has another password on the server of share {share.id}, by another "
+                "rule; give that one, or deny that rule first"
+            )
+    return service.secrets.seal(password)
