@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 ALICE, BOB = 10, 11  # the guests' host numbers
 BACKEND = "local"
-LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro"}  # by what making a file met
+_LATER = "later"
+# By what making a file met.
+LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro", "GRACE": _LATER}
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,15 @@ class Writer:
 
 
 def level_of(session: nfs4.Client, share: Shared) -> str:
-    """rw, ro or none, for this session."""
+    """rw, ro or none, for this session. A server that was just started may ask to come again."""
+    end = time.monotonic() + 60
+    while (found := _level(session, share)) == _LATER:
+        assert time.monotonic() < end, "the server's grace period does not end"
+        time.sleep(0.1)
+    return found
+
+
+def _level(session: nfs4.Client, share: Shared) -> str:
     try:
         root = session.lookup(share.pseudo)
         session.close_file(session.open(root, ".probe", write=True, create=True))

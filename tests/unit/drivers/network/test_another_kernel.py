@@ -9,6 +9,7 @@ from tests.lab.build import Image
 from tests.lab.whole import WholeMachine
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.vm]
+TESTS = ("guard", "interrupted", "isolation")  # those with `wiring`
 
 
 @pytest.mark.timeout(900)
@@ -17,7 +18,7 @@ def test_where_the_kernel_tags_frames(lab_image: Image) -> None:
     with WholeMachine(lab_image) as machine:
         done = machine.pytest(
             "-q",
-            "tests/unit/drivers/network",
+            *(f"tests/unit/drivers/network/test_{name}.py" for name in TESTS),
             "tests/conformance/test_networks.py",
             "-k",
             "vlan and not flat and not OpenVSwitch and (kernel or TestSegments)",
