@@ -96,7 +96,7 @@ def test_a_user_gets_in_with_the_key_of_the_rule(smb: Smb) -> None:
 
 #
 def test_a_user_gets_in_with_a_password_that_was_given(smb: Smb) -> None:
-    share, other = (smb.api.create_share(share_proto="CIFS") for _ in range(2))
+    share, other, third = (smb.api.create_share(share_proto="CIFS") for _ in range(3))
     given = "Grüße, given by hand"
     rules = [smb.admit(share, "carol", given)]
     (path, *_) = smb.api.paths(share["id"])
@@ -105,14 +105,15 @@ def test_a_user_gets_in_with_a_password_that_was_given(smb: Smb) -> None:
         smb.admit(other, "carol", "some other one")
     rules.append(smb.allow(other, "carol"))  # without a word of it: the same one
     (second, *_) = smb.api.paths(other["id"])
-    for where in (path, second):
+    smb.admit(third, "carol", given)
+    for where in (path, second, smb.api.paths(third["id"])[0]):
         assert "NT_STATUS" not in smb.do(where, "carol", given, "ls")
     smb.allow(share, "robert")  # all of the share's rules are applied again
     assert "NT_STATUS" not in smb.do(path, "carol", given, "ls")
     assert given not in smb.service.log.read_text()
     smb.api.deny(share["id"], rules[0]["id"])
     assert "ACCESS_DENIED" in smb.do(path, "carol", given, "ls")
-    for one in (share, other):
+    for one in (share, other, third):
         smb.api.delete_share(one["id"])
 
 

@@ -18,10 +18,11 @@ def sealed(service: Service, tx: Tx, share: Share, user: str, password: str | No
     if service.secrets is None:
         raise ConfigError("secrets_file: there is no key to seal passwords with")
     lock_project(tx, share.project_id)
-    for key in access.keys_of_user(tx, share, user):
-        if key is None or service.secrets.unseal(key) != password:
-            raise Conflict(
-                f"user {user} has another password on the server of share {share.id}, by another "
-                "rule; give that one, or deny that rule first"
-            )
+    keys = access.keys_of_user(tx, share, user)
+    # A rule without a key has the password that another one gave, or none yet.
+    if keys and {service.secrets.unseal(key) for key in keys if key} != {password}:
+        raise Conflict(
+            f"user {user} has another password on the server of share {share.id}, by another "
+            "rule; give that one, or deny that rule first"
+        )
     return service.secrets.seal(password)
