@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 ALICE, BOB = 10, 11  # the guests' host numbers
 BACKEND = "local"
-_LATER = "later"
-# By what making a file met.
-LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro", "GRACE": _LATER}
+LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro"}  # by what making a file met
 
 
 @dataclass(frozen=True)
@@ -186,23 +184,24 @@ class Writer:
 
 def level_of(session: nfs4.Client, share: Shared) -> str:
     """rw, ro or none, for this session. A server that was just started may ask to come again."""
-    end = time.monotonic() + 60
-    while (found := _level(session, share)) == _LATER:
-        assert time.monotonic() < end, "the server's grace period does not end"
-        time.sleep(0.1)
-    return found
+    found: list[str] = []
+    wait_until(lambda: found.extend(_level(session, share)) or found, "its grace period ends")
+    return found[0]
 
 
-def _level(session: nfs4.Client, share: Shared) -> str:
+def _level(session: nfs4.Client, share: Shared) -> list[str]:
+    """The level; [] in the server's grace period."""
     try:
         root = session.lookup(share.pseudo)
         session.close_file(session.open(root, ".probe", write=True, create=True))
     except nfs4.NfsError as refused:
+        if refused.status_name == "GRACE":
+            return []
         if refused.status_name not in LEVELS:
             raise
-        return LEVELS[refused.status_name]
+        return [LEVELS[refused.status_name]]
     session.remove(root, ".probe")
-    return "rw"
+    return ["rw"]
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> float:

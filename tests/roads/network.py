@@ -299,6 +299,12 @@ def wire_of(subnet: Mapping[str, Any]) -> SegmentSpec:
     return SegmentSpec(id=spec.wire, kind=kind, number=number, physical_network=physical)
 
 
+def create(tenant: Tenant) -> str:
+    """The id of a share that is being made."""
+    share = tenant.api.create_share(wait=False, share_network_id=tenant.network, share_type=TYPE)
+    return share["id"]
+
+
 def seen(api: Api, share_id: str) -> Shared:
     """The share as clients know it."""
     pseudo = api.paths(share_id)[0].rpartition(":")[2]
@@ -357,5 +363,5 @@ def is_server(words: Sequence[str], state: Path) -> bool:
 
 __all__ = [
     "CIDR", "COMPUTE", "STORAGE", "TYPE", "NetworkRoad", "Tenant", "address_of", "connects",
-    "level", "mount", "place_netns", "seen", "wait_until",
+    "create", "level", "mount", "place_netns", "seen", "wait_until",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 
 from tests.roads.gateway import FILER6, GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, level, seen, wait_until
-from tests.roads.test_network_failures import UPDATE, create
+from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.test_network_failures import UPDATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,8 @@ import pytest
 from tests.lab.netns import ip
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import wait_until
-from tests.roads.test_network_failures import (
-    OBSTACLES,
-    _turned_round,  # pyright: ignore[reportPrivateUsage]
-    create,
-)
+from tests.roads.network import create, wait_until
+from tests.roads.obstacles import OBSTACLES, failed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,18 +75,7 @@ def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
     road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str], step: str
 ) -> None:
     """Share and gateway are in error, a message says so, and what was made is gone."""
-    deaths = road.deaths()
-    with road.held_at(f"share_server.create:{step}:before"):
-        share_id = create(tenant)
-        wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
-        (server,) = road.servers()
-        clear = OBSTACLES[step](road, tenant, server["id"])
-    try:
-        wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
-    finally:
-        clear()
-    tenant.api.wait_share(share_id, ("error",))
-    wait_until(lambda: road.server(tenant)["status"] == "error", "the gateway is in error")
+    share_id = failed_at(road, tenant, step)
     assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
     assert road.count().total() == 0
     tenant.api.delete_share(share_id)

@@ -11,8 +11,7 @@ import pytest
 from tests.lab import nfs4
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, connects, level, wait_until
-from tests.roads.test_network_failures import create
+from tests.roads.network import address_of, connects, create, level, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

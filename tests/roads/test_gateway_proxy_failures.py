@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.roads.network import address_of, level, seen, wait_until
+from tests.roads.network import address_of, create, level, seen, wait_until
 from tests.roads.test_gateway_proxy import ProxyRoad
-from tests.roads.test_network_failures import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

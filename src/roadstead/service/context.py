@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from roadstead.engine.base import Engine
-from roadstead.model.errors import Forbidden
+from roadstead.model.errors import ConfigError, Forbidden
 from roadstead.model.network_pools import NetworkPool
 from roadstead.model.quotas import DEFAULT_LIMITS
 from roadstead.store.db import Database
@@ -71,3 +71,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     networks: Mapping[str, NetworkPool] = {}
     # seals what must not be in the database in clear
     secrets: SecretBox | None = None
+
+    def box(self) -> SecretBox:
+        """What seals passwords. ConfigError without keys."""
+        if self.secrets is None:
+            raise ConfigError("secrets_file: there is no key to seal passwords with")
+        return self.secrets

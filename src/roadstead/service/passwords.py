@@ -1,6 +1,6 @@
 """Passwords that users of shares were given by those who admit them."""
 
-from roadstead.model.errors import ConfigError, Conflict
+from roadstead.model.errors import Conflict
 from roadstead.model.shares import Share
 from roadstead.service.context import Service
 from roadstead.store import access
@@ -15,14 +15,13 @@ def sealed(service: Service, tx: Tx, share: Share, user: str, password: str | No
     """
     if password is None:
         return None
-    if service.secrets is None:
-        raise ConfigError("secrets_file: there is no key to seal passwords with")
+    box = service.box()
     lock_project(tx, share.project_id)
     keys = access.keys_of_user(tx, share, user)
     # A rule without a key has the password that another one gave, or none yet.
-    if keys and {service.secrets.unseal(key) for key in keys if key} != {password}:
+    if keys and {box.unseal(key) for key in keys if key} != {password}:
         raise Conflict(
             f"user {user} has another password on the server of share {share.id}, by another "
             "rule; give that one, or deny that rule first"
         )
-    return service.secrets.seal(password)
+    return box.seal(password)

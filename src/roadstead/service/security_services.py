@@ -18,7 +18,6 @@ from roadstead.store import share_servers
 from roadstead.store.db import Tx, lock_share_network, utcnow
 from roadstead.store.paging import Page
 from roadstead.store.scope import everyone
-from roadstead.store.secrets import SecretBox
 from roadstead.store.security_services import SecurityServiceFilter
 
 log = structlog.get_logger()
@@ -26,18 +25,12 @@ log = structlog.get_logger()
 _HARMLESS = frozenset(("name", "description"))
 
 
-def _box(service: Service) -> SecretBox:
-    if service.secrets is None:
-        raise ConfigError("secrets_file: there is no key to seal passwords with")
-    return service.secrets
-
-
 def _sealed(service: Service, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The columns: as the fields, but the password sealed."""
     columns = dict(fields)
     if "password" in columns:
         password = columns.pop("password")
-        columns["sealed_password"] = None if password is None else _box(service).seal(password)
+        columns["sealed_password"] = None if password is None else service.box().seal(password)
     return columns
 
 
@@ -49,7 +42,7 @@ def password_of(service: Service, caller: Caller, found: SecurityService) -> str
     if not caller.can("security_service:get_password"):
         return None
     try:
-        return _box(service).unseal(found.sealed_password)
+        return service.box().unseal(found.sealed_password)
     except ConfigError as error:
         log.error("password cannot be shown", security_service=found.id, error=str(error))
         return None

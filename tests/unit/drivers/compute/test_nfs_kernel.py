@@ -6,7 +6,6 @@ Where this kernel has no client, a guest's has (test_another_kernel.py).
 
 from __future__ import annotations
 
-import errno
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +95,8 @@ def test_each_level_holds(world: World, export: ExportSpec) -> None:
     """H-I6: on the host, whatever the server would allow."""
     view = world.driver.ensure_bound(bind_of(str(world.mounted(export)), read_only=True))
     for point in (world.mounted(export, "ro"), Path(view)):
-        with pytest.raises(OSError) as refused:  # noqa: PT011
+        with pytest.raises(OSError, match="Read-only"):
             (point / "new").write_text("x")
-        assert refused.value.errno == errno.EROFS
         assert (point / "file").read_bytes() == CONTENT
     assert (world.mounted(export) / "file").write_bytes(CONTENT)
 
