@@ -27,6 +27,7 @@ from roadstead.config import BackendConfig, Config
 from roadstead.drivers import registry
 from roadstead.drivers.base import ExportServer, Pool
 from roadstead.engine.dbos import DbosEngine, DbosWorker
+from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
@@ -262,6 +263,7 @@ def _gid(user: str) -> int:
 
 def main() -> None:
     """`python -m roadstead.agent --config FILE`: run until SIGTERM."""
+    forbid_unpickling()
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", required=True)
     config = configuration.read_effective(parser.parse_args().config)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from roadstead import commands, commands_attachments, commands_migration, commands_secrets
+from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import RoadsteadError
 from roadstead.options import ConfigOption, StateOption, fail, load_or_fail
 
@@ -127,4 +128,5 @@ def users_list(config: ConfigOption = None, state: StateOption = None) -> None:
 
 def main() -> None:
     """The entry point."""
+    forbid_unpickling()
     app()

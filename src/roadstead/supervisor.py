@@ -16,6 +16,7 @@ from pathlib import Path
 from roadstead.child import Child
 from roadstead.config import Config, load
 from roadstead.config_source import is_key
+from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import ConfigError
 
 STOP_SECONDS = 15.0
@@ -217,6 +218,7 @@ def _child_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def main(argv: Sequence[str]) -> int:
     """`python -m roadstead.supervisor [--config FILE] [--state DIRECTORY]`, what `roadstead up`
     becomes."""
+    forbid_unpickling()
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
         config = load(options.get("--config"), os.environ, options.get("--state"))

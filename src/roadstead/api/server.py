@@ -26,6 +26,7 @@ from granian.wsgi import _callback_wrapper  # pyright: ignore[reportPrivateUsage
 from roadstead.api.auth import Authenticator, NoAuth
 from roadstead.api.policy import Policy
 from roadstead.config import Config, KeystoneConfig, load, network_pools, read_effective
+from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError
 from roadstead.privileges import account_of, die_with_parent, forbid_new_privileges
@@ -147,6 +148,7 @@ def serve(app: Callable[..., Any], listener: socket.socket, threads: int) -> Non
 
 def main(argv: Sequence[str]) -> int:
     """Serves until told to end; 1 when it cannot."""
+    forbid_unpickling()
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     setup_logging()
     try:

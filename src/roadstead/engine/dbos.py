@@ -2,12 +2,14 @@
 calls `run_operation`. The journal of an operation is our own; DBOS only makes sure somebody
 runs it."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos._serialization import DBOSPortableJSON, DefaultSerializer
 
 from roadstead.engine import wake
 from roadstead.engine.base import RunOperation
@@ -21,6 +23,20 @@ _SCHEMA = "dbos"
 # The longest an operation waits when its nudge is lost.
 POLL_SECONDS = 1.0
 CONCURRENCY = 8
+
+
+class _NoPickle:
+    """In place of DBOS's pickles: a row may still name that format, whatever ours is."""
+
+    def deserialize(self, _text: str) -> object:
+        raise ValueError("a pickled row of the queue: refused")
+
+    def serialize(self, data: object) -> str:
+        return json.dumps(str(data))  # of the refusal: with it the row is done with
+
+
+DefaultSerializer.deserialize = _NoPickle.deserialize  # pyright: ignore[reportAttributeAccessIssue]
+DefaultSerializer.serialize = _NoPickle.serialize  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def queue_name(host: str) -> str:
@@ -38,7 +54,11 @@ class DbosEngine:
 
     def __init__(self, url: str, run_directory: str) -> None:
         self._client = DBOSClient(
-            system_database_url=url, lazy=True, dbos_system_schema=_SCHEMA, application_name=_NAME
+            system_database_url=url,
+            lazy=True,
+            dbos_system_schema=_SCHEMA,
+            application_name=_NAME,
+            serializer=DBOSPortableJSON,
         )
         self._run_directory = run_directory
         self._local = threading.local()
@@ -96,12 +116,14 @@ class DbosWorker:
             "use_listen_notify": False,
             "max_executor_threads": CONCURRENCY,
             "sys_db_pool_size": 5,
+            "serializer": DBOSPortableJSON,
         }
         DBOS(config=config)
 
         @DBOS.workflow(name=WORKFLOW)
         def run_operation(operation_id: str) -> None:  # pyright: ignore[reportUnusedFunction]
-            run(operation_id)
+            if isinstance(operation_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                run(operation_id)
 
         name = queue_name(self._host)
         DBOS.listen_queues([name])
