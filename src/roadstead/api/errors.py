@@ -1,4 +1,4 @@
-"""What an error looks like on the wire (contract §3)."""
+"""What an error looks like on the wire (wire.md#errors)."""
 
 import http
 from typing import Any

@@ -42,7 +42,7 @@ class CannotAttach(Conflict):
 
 
 class OverQuota(RoadsteadError):
-    """The project's limit would be exceeded (413, or 403 where the contract says so)."""
+    """The project's limit would be exceeded (413, or 403: wire.md#quota-errors)."""
 
 
 class Unauthorized(RoadsteadError):
@@ -58,7 +58,7 @@ class Awaiting(Transient):
 
 
 class DriverError(RoadsteadError):
-    """The world refused for good. `detail_id` names the user message of the contract."""
+    """The world refused for good. `detail_id` says why (wire.md#messages)."""
 
     def __init__(self, message: str, *, detail_id: str = "001") -> None:
         super().__init__(message)

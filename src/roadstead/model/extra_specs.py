@@ -1,4 +1,4 @@
-"""The extra specs of share types that mean something to the service (contract §10.3)."""
+"""The extra specs of share types that mean something to the service (wire.md#extra-specs)."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""User messages: what went wrong with an accepted request, in words for the user (contract §15)."""
+"""User messages: why an accepted request failed, in words for the user (wire.md#messages)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Quota resources and their built-in limits (contract §16); -1 = unlimited."""
+"""Quota resources and their built-in limits (wire.md#quotas); -1 = unlimited."""
 
 DEFAULT_LIMITS: dict[str, int] = {
     "shares": 50,

@@ -13,7 +13,7 @@ SHARE_STATUSES = frozenset(
     "replication_change restoring reverting reverting_error awaiting_transfer backup_creating "
     "backup_restoring ensuring server_migrating server_migrating_to".split()
 )
-# Statuses an administrator may set by hand (contract §6.6).
+# Statuses an administrator may set by hand (wire.md#changing-a-share).
 RESETTABLE_SHARE_STATUSES = frozenset(
     "creating available deleting error error_deleting migrating migrating_to "
     "server_migrating".split()
@@ -49,7 +49,7 @@ class Verb(msgspec.Struct, frozen=True):
     via: str  # while it runs; "" here and below = the status stays as it is
     done: str | None  # None: the row is removed
     failed: str
-    action_id: str  # of the user message on failure (contract §15)
+    action_id: str  # of the user message on failure (wire.md#messages)
 
 
 def _v(name: str, start: str, via: str, done: str | None, failed: str, action_id: str) -> Verb:

@@ -1,4 +1,4 @@
-"""Metadata of shares and of export locations (contract §27).
+"""Metadata of shares and of export locations (wire.md#metadata).
 
 Some keys are the administrators' own: others can neither write nor remove them, and replacing all
 pairs leaves them as they are.

@@ -1,4 +1,4 @@
-"""Changes of a network in use: first it is asked whether every host can do them (contract §12.2).
+"""Changes of a network in use: first every host is asked if it can (wire.md#network-checks).
 
 An agent's answer is known as soon as somebody asks: it has reported what its backends can do.
 """

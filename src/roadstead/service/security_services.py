@@ -1,4 +1,4 @@
-"""Security services: rules of create, list, show, update, delete (contract §13).
+"""Security services: rules of create, list, show, update, delete (wire.md#security-services).
 
 Passwords are sealed before they come near the database (X-7); who may see one, `password_of` says.
 """

@@ -1,4 +1,4 @@
-"""Share networks: rules of create, list, show, update, delete (contract §12)."""
+"""Share networks: rules of create, list, show, update, delete (wire.md#share-networks)."""
 
 from collections.abc import Mapping
 

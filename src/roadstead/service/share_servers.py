@@ -1,4 +1,7 @@
-"""Share servers, for administrators (contract §14), and what the networks' rules ask of them."""
+"""Share servers, for administrators, and what networks' rules ask of them.
+
+The facts: wire.md#share-servers.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

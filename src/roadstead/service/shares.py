@@ -152,7 +152,7 @@ def extend(
     service: Service, caller: Caller, share_id: str, new_size_gib: int, *, force: bool = False
 ) -> None:
     """The share is `extending`. BadRequest when not larger or not available; OverQuota above the
-    per-share limit, Forbidden above the project's gigabytes (contract §3.3)."""
+    per-share limit, Forbidden above the project's gigabytes (wire.md#quota-errors)."""
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
         if force:
@@ -292,7 +292,7 @@ def create(service: Service, caller: Caller, new: NewShare) -> Share:
     """The share is `creating` in the pool the scheduler picked, or in `error` with a message that
     names each pool and the filter that refused it.
 
-    BadRequest, NotFound: see contract §6.1. OverQuota: the project's limit.
+    BadRequest, NotFound: see wire.md#creating-a-share. OverQuota: the project's limit.
     """
     from roadstead.service.placement import place
 

@@ -1,4 +1,4 @@
-"""Subnets of share networks (contract §12.3), and whether one may be added to a network in use."""
+"""Subnets of share networks (wire.md#subnets), and whether one may be added to a network in use."""
 
 from collections.abc import Callable
 

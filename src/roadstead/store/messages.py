@@ -15,7 +15,7 @@ from roadstead.store.scope import Scope
 
 _m = t.messages.c
 
-# Sort keys of the wire (contract §15) and the columns they mean.
+# Sort keys of the wire (wire.md#messages) and the columns they mean.
 SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{
         name: _m[name]

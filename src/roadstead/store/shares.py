@@ -49,7 +49,7 @@ _FROM = t.shares.join(t.share_instances, _i.id == _s.instance_id).outerjoin(
 )
 _SELECT = sa.select(*_COLUMNS.values(), _t.name.label("share_type_name")).select_from(_FROM)
 
-# Sort keys of the wire (contract §6.2) and the columns they mean.
+# Sort keys of the wire (wire.md#listing-shares) and the columns they mean.
 SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{k: _s[k] for k in "id created_at updated_at project_id user_id name".split()},
     **{k: _s[k] for k in "is_public snapshot_id task_state replication_type".split()},

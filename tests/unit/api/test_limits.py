@@ -1,4 +1,4 @@
-"""Limits on the wire (contract §16.3)."""
+"""Limits on the wire (wire.md#limits)."""
 
 import pytest
 

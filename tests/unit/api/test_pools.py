@@ -1,4 +1,4 @@
-"""Pools on the wire (contract §18)."""
+"""Pools on the wire (wire.md#pools)."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def ask(app) -> Asker:
 
 
 NAME = f"{HOST}@local#memory"
-# What clients read of the capabilities (contract §18).
+# What clients read of the capabilities (wire.md#pools).
 KEYS = set(
     "pool_name total_capacity_gb free_capacity_gb allocated_capacity_gb provisioned_capacity_gb "
     "reserved_percentage reserved_snapshot_percentage reserved_share_extend_percentage "

@@ -1,4 +1,4 @@
-"""Quota sets and classes on the wire (contract §16)."""
+"""Quota sets and classes on the wire (wire.md#quotas)."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Services and availability zones on the wire (contract §5, §17)."""
+"""Services and availability zones on the wire (wire.md#availability-zones, wire.md#services)."""
 
 import datetime
 
@@ -62,6 +62,7 @@ def test_filters(ask):
 
 
 def test_a_silent_service_is_down(ask, world):
+    """X-13"""
     with world.db.write() as tx:
         old = utcnow() - datetime.timedelta(hours=1)
         tx.execute(tables.services.update().values(heartbeat_at=old))

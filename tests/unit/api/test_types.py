@@ -1,4 +1,4 @@
-"""Share types, access to them, and extra specs on the wire (contract §10)."""
+"""Share types, access to them, and extra specs on the wire (wire.md#share-types)."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""Bodies and filters of access rules (contract §8)."""
+"""Bodies and filters of access rules (wire.md#access-rules)."""
 
 import ipaddress
 import re

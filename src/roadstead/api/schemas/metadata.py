@@ -1,4 +1,4 @@
-"""Metadata of every resource that has some (contract §27)."""
+"""Metadata of every resource that has some (wire.md#metadata)."""
 
 import re
 from collections.abc import Mapping

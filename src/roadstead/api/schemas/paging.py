@@ -1,4 +1,4 @@
-"""Query parameters that every list has (contract §4)."""
+"""Query parameters that every list has (wire.md#lists)."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Bodies and filters of security services (contract §13)."""
+"""Bodies and filters of security services (wire.md#security-services)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Filters of share instances (contract §9)."""
+"""Filters of share instances (wire.md#share-instances)."""
 
 from typing import Any
 

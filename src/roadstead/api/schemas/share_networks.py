@@ -1,4 +1,4 @@
-"""Bodies and filters of share networks (contract §12)."""
+"""Bodies and filters of share networks (wire.md#share-networks)."""
 
 import datetime
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Bodies and filters of share servers (contract §14)."""
+"""Bodies and filters of share servers (wire.md#share-servers)."""
 
 from collections.abc import Callable
 from typing import Any, cast

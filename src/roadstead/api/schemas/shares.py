@@ -1,4 +1,4 @@
-"""Bodies and filters of shares (contract §6)."""
+"""Bodies and filters of shares (wire.md#shares)."""
 
 from collections.abc import Mapping
 from typing import Any, cast

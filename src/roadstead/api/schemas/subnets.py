@@ -1,4 +1,4 @@
-"""Bodies of subnets (contract §12.3)."""
+"""Bodies of subnets (wire.md#subnets)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bodies of access rules (contract §8.3)."""
+"""Bodies of access rules (wire.md#a-rule)."""
 
 import functools
 from typing import Any

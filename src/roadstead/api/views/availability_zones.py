@@ -1,4 +1,4 @@
-"""Availability zones on the wire (contract §5)."""
+"""Availability zones on the wire (wire.md#availability-zones)."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bodies of export locations (contract §7)."""
+"""Bodies of export locations (wire.md#export-locations)."""
 
 import functools
 from typing import Any

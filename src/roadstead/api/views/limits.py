@@ -1,4 +1,4 @@
-"""A project's limits and use on the wire (contract §16.3)."""
+"""A project's limits and use on the wire (wire.md#limits)."""
 
 from collections.abc import Mapping
 from typing import Any

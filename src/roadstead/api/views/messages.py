@@ -1,4 +1,4 @@
-"""User messages on the wire (contract §15)."""
+"""User messages on the wire (wire.md#messages)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pools on the wire (contract §18). Agents report what Roadstead adds: isolation, pool_isolation,
+"""Pools on the wire (wire.md#pools). Agents report what Roadstead adds: isolation, pool_isolation,
 roads."""
 
 from typing import Any

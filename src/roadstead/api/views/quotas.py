@@ -1,4 +1,4 @@
-"""Quota sets on the wire (contract §16)."""
+"""Quota sets on the wire (wire.md#quotas)."""
 
 from collections.abc import Mapping
 from typing import Any

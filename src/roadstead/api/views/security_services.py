@@ -1,4 +1,4 @@
-"""Bodies of security services (contract §13)."""
+"""Bodies of security services (wire.md#security-services)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The service's processes on the wire (contract §17)."""
+"""The service's processes on the wire (wire.md#services)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies of share instances (contract §9)."""
+"""Bodies of share instances (wire.md#share-instances)."""
 
 import functools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bodies of share networks (contract §12.1)."""
+"""Bodies of share networks (wire.md#share-networks)."""
 
 from typing import Any
 

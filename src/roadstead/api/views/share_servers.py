@@ -1,4 +1,4 @@
-"""Bodies of share servers (contract §14)."""
+"""Bodies of share servers (wire.md#share-servers)."""
 
 import functools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bodies of shares (contract §6.3)."""
+"""Bodies of shares (wire.md#a-share)."""
 
 import functools
 from typing import Any

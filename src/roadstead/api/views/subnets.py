@@ -1,4 +1,4 @@
-"""Bodies of subnets (contract §12.3)."""
+"""Bodies of subnets (wire.md#subnets)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Share types on the wire (contract §10)."""
+"""Share types on the wire (wire.md#share-types)."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 """exportfs over ssh against a real Linux NFS server, in a guest of its own: what its clients meet.
-Issue 5's filer control for knfsd; G-I2, G-I5, X-1 on the filer's side."""
+G-I2, G-I5, X-1 on the filer's side."""
 
 from __future__ import annotations
 
