@@ -106,7 +106,7 @@ def test_tags_are_checked_and_unique_in_a_vm(hv: Hypervised, share: str, off: Do
 def test_only_a_vms_own_project_attaches_its_own_shares(
     hv: Hypervised, share: str, off: Domain
 ) -> None:
-    """The project of a VM is what its hypervisor says of it: our metadata, or Nova's. H-M2"""
+    """H-M1: the project of a VM is what its hypervisor says of it: our metadata, or Nova's."""
     user = "tenant"
     state = str(hv.service.state)
     said = hv.service.run("roadstead", "users", "add", user, "--project", "beef", "--state", state)

@@ -138,7 +138,7 @@ def test_nfs_and_smb_from_one_place(smb: Smb) -> None:
         smb.api.delete_share(share["id"])
 
 
-# D-I5
+# D-I8
 def test_a_probe_of_an_smb_share_finds_what_it_should(smb: Smb) -> None:
     share = smb.api.create_share(share_proto="CIFS")
     smb.allow(share, "alice")

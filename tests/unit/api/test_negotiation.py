@@ -127,6 +127,7 @@ def test_json_suffix(member: Client) -> None:
 
 
 def test_body_limit(member: Client) -> None:
+    """X-12"""
     answer = member.post("/shares", raw=b" " * (MAX_BODY + 1))
     assert answer.status_code == 413
     assert set(answer.json) == {"message", "code", "title"}

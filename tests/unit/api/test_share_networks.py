@@ -69,7 +69,7 @@ def test_a_project_gets_a_segment_of_its_own(
 
 
 def test_another_projects_segments_cannot_be_named(member: Client, foreigner: Client) -> None:
-    """X-2: neither by knowing the name, nor can one learn that it exists."""
+    """X-5: neither by knowing the name, nor can one learn that it exists."""
     wanted = {"neutron_net_id": "theirs", "neutron_subnet_id": "10.0.0.0/24"}
     refused = member.post("/share-networks", {"share_network": wanted})
     unknown = member.post(

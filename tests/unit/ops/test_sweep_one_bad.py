@@ -21,6 +21,7 @@ def _broken(world, *instance_ids):
 
 
 def test_one_that_cannot_be_repaired_keeps_no_other_from_it(world, monkeypatch):
+    """X-11"""
     caller = make_caller()
     bad, good = make_share(world, caller), make_share(world, caller)
     refs = {

@@ -103,7 +103,7 @@ def udp_socket(lab: GatewayLab, family: socket.AddressFamily) -> socket.socket:
     return in_thread(lab.clients, lambda: socket.socket(family, socket.SOCK_DGRAM))
 
 
-# D-I3
+# D-I5
 @pytest.mark.parametrize("address", [NEAR, SIX])
 def test_who_is_revoked_is_cut_and_may_come_back_from_the_same_port(
     lab: GatewayLab, bench: GatewayBench, address: str

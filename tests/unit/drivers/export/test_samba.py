@@ -127,7 +127,7 @@ def test_no_link_leads_out_of_the_share(
     assert secret.read_text() == "not for clients"
 
 
-# D-I3
+# D-I5
 def test_a_revoked_user_is_cut_with_a_file_open_and_others_go_on(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec
 ) -> None:

@@ -126,7 +126,7 @@ def test_the_kernel_cannot_come_by_an_older_protocol(
     assert kernel.mount(spec, "alice", "/mnt/a", options="vers=3.0").rc == 0
 
 
-# D-I3
+# D-I5
 def test_a_revoked_kernel_loses_what_it_has_open(kernel: Kernel, bench: ExportBench) -> None:
     spec = bench.exported(user("alice"), user("robert"))
     for name, at in (("alice", "/mnt/a"), ("robert", "/mnt/b")):

@@ -147,7 +147,7 @@ def test_while_a_share_is_exported_and_that_is_undone(lab: SambaLab, bench: Expo
 
 
 def test_while_users_are_refused(lab: SambaLab, bench: ExportBench) -> None:
-    """D-I3: the next agent cuts off whom the killed one would have, and keeps the other in."""
+    """D-I5: the next agent cuts off whom the killed one would have, and keeps the other in."""
     spec, place = bench.exported(ALICE, ROBERT), bench.place
     less = [msgspec.structs.replace(ALICE, access_level="ro")]
     for driver in _killed(lab, lambda killed: killed.ensure_access(ref(spec), less)):

@@ -61,7 +61,7 @@ def test_a_share_keeps_its_own(tmp_path: Path) -> None:
         pool(tmp_path).ensure_share(w.ShareSpec(instance_id=wanted.instance_id, size_bytes=GIB))
 
 
-# what one tenant left is never handed to another
+# What one tenant left is never handed to another
 def test_a_used_one_is_not_handed_out_before_it_was_freed(tmp_path: Path) -> None:
     used = pool(tmp_path).ensure_share(spec(50))
     for _ in range(2):

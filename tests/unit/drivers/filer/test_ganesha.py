@@ -37,7 +37,7 @@ def to(spec: FilerExport, clients: dict[str, str]) -> FilerExport:
     return msgspec.structs.replace(spec, clients=clients)
 
 
-# G-I4: at once, on connections that are there
+# G-I2: at once, on connections that are there
 @pytest.mark.parametrize("after", [{TWO: "rw"}, {}, None], ids=["another", "nobody", "removed"])
 def test_a_client_that_is_no_longer_named_is_refused_in_its_session(
     control: GaneshaFiler, wanted: Wanted, client: Clients, after: dict[str, str] | None
@@ -61,7 +61,7 @@ def test_a_client_that_is_no_longer_named_is_refused_in_its_session(
             assert met.value.status_name in ("ACCESS", "NOENT", "STALE")
 
 
-# G-I4
+# G-I2
 def test_a_downgraded_client_cannot_write_in_its_session(
     control: GaneshaFiler, wanted: Wanted, client: Clients
 ) -> None:

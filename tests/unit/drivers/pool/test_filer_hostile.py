@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
-# the agent is root; nothing of a tenant's may lead it out of the share
+# D-S6: the agent is root; nothing of a tenant's may lead it out of the share
 def test_deleting_follows_no_link(filer_pool: FilerPool, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -61,7 +61,7 @@ def test_deleting_many_of_one_directory(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "tree").exists()
 
 
-# a forged handle reaches our own directories; they must not lead the agent elsewhere
+# D-S6: a forged handle reaches our own directories; they must not lead the agent elsewhere
 @pytest.mark.parametrize("which", ["shares", "sizes", "trash"])
 def test_our_directories_replaced_by_links(
     filer_pool: FilerPool, tmp_path: Path, which: str
