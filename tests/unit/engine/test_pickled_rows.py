@@ -117,6 +117,7 @@ def _ways(intruder: Intruder, plain: str) -> Mapping[str, dict[str, Any]]:
     }
 
 
+# X-10
 def test_pickled_rows_run_nothing_and_stop_nobody(queue: Queue, tmp_path):
     """Also those that another host wrote into the database they share."""
     first = queue.submit("host-a")
