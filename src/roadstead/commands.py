@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from roadstead.model.states import OPERATION_ENDED, Verdict
 from roadstead.options import ConfigOption, StateOption, fail
 from roadstead.terminal import (
     CloudOption,
@@ -89,7 +90,7 @@ def probe(
         print_facts(facts)
         names = "server source expected outcome milliseconds nfs_status detail".split()
         print_table(names, ([one[name] for name in names] for one in found["attempts"]))
-    raise typer.Exit(0 if found["verdict"] == "good" else 1)
+    raise typer.Exit(0 if found["verdict"] == Verdict.GOOD else 1)
 
 
 def operations(
@@ -161,7 +162,7 @@ def _wait(asked: "Client", operation_id: str) -> None:
     end = time.monotonic() + _WAIT_SECONDS
     while True:
         found = asked.get(f"/operations/{operation_id}")["operation"]
-        if found["state"] in ("done", "failed"):
+        if found["state"] in OPERATION_ENDED:
             return
         if time.monotonic() > end:
             why = found["error"] or "no error so far"

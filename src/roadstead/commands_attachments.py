@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from roadstead.model.ids import is_uuid
+from roadstead.model.states import AttachmentState
 from roadstead.options import ConfigOption, StateOption, fail
 from roadstead.terminal import (
     CloudOption,
@@ -75,7 +76,7 @@ def attach(
         found = asked.post("/attachments", {"attachment": wanted})["attachment"]
         if not no_wait:
             found = _wait_attached(asked, found)
-    good = found["state"] not in ("error", "broken")
+    good = found["state"] not in _BAD
     if as_json:
         print_json(found)
     else:
@@ -176,7 +177,7 @@ def _wait_attached(asked: "Client", found: Mapping[str, Any]) -> Mapping[str, An
 
     def look() -> Mapping[str, Any] | None:
         now = asked.get(f"/attachments/{found['id']}")["attachment"]
-        return None if now["state"] == "attaching" else now
+        return None if now["state"] == AttachmentState.ATTACHING else now
 
     return _watched(asked, found, "attach", look)
 
@@ -192,7 +193,7 @@ def _wait_detached(asked: "Client", found: Mapping[str, Any]) -> None:
             if error.status == 404:
                 return found
             raise
-        if now["state"] == "error":
+        if now["state"] == AttachmentState.ERROR:
             fail(f"{found['id']} could not be detached: {now['error']}")
         return None
 
@@ -284,7 +285,8 @@ def _shown(found: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-_STATES = {
-    "inactive": "inactive: the VM has it from its next start on",
-    "broken": "broken: its daemon died; stop and start the VM",
+_BAD = (AttachmentState.ERROR, AttachmentState.BROKEN)
+_STATES: dict[str, str] = {
+    AttachmentState.INACTIVE: "inactive: the VM has it from its next start on",
+    AttachmentState.BROKEN: "broken: its daemon died; stop and start the VM",
 }

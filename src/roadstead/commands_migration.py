@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from roadstead.model.states import OPERATION_ENDED, OperationState
 from roadstead.options import ConfigOption, StateOption, fail
 from roadstead.terminal import CloudOption, JsonOption, api, print_json, print_table
 
@@ -44,7 +45,7 @@ def prepare_migration(
         else:
             found = asked.post(path, {"migration": {"host": host}})["migration"]
         outcomes = [_outcome(asked, each) for each in found["attachments"]]
-    failed = [each for each in outcomes if each["state"] == "failed"]
+    failed = [each for each in outcomes if each["state"] == OperationState.FAILED]
     if as_json:
         print_json({**found, "operations": outcomes})
     else:
@@ -64,7 +65,7 @@ def _outcome(asked: "Client", attachment: Mapping[str, Any]) -> Mapping[str, Any
     end = time.monotonic() + _WAIT_SECONDS
     while True:
         found: dict[str, Any] = asked.get(f"/operations/{attachment['operation_id']}")["operation"]
-        if found["state"] in ("done", "failed"):
+        if found["state"] in OPERATION_ENDED:
             return found
         if time.monotonic() > end:
             fail(f"operation {found['id']} is still {found['state']} ({found['error']})")

@@ -11,6 +11,7 @@ from roadstead.drivers.base_network import Network
 from roadstead.drivers.network.keepalived import Keepalived
 from roadstead.model.ids import place_netns
 from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
+from roadstead.model.states import GatewayRole
 from roadstead.model.world import Place
 from roadstead.ops.gateway_report import put_report
 from roadstead.ops.network_sweep import NetworkSweep
@@ -109,8 +110,8 @@ class NetworkAgent:
         """active | standby: who has the addresses now."""
         failover = self._networked.failover
         if not backend.standby or failover is None or failover.holds(place):
-            return "active"
-        return "standby"
+            return GatewayRole.ACTIVE
+        return GatewayRole.STANDBY
 
     def report_standbys(self) -> None:
         """The standby gateways' rows say how they are now."""
@@ -118,7 +119,7 @@ class NetworkAgent:
         for standby in self._networked.standbys:
             for server_id, place in self._standby.places(standby).items():
                 holds = failover is not None and failover.holds(place)
-                role = "active" if holds else "standby"
+                role = GatewayRole.ACTIVE if holds else GatewayRole.STANDBY
                 put_report(self._db, self._host, server_id, role, standby.export, place)
 
 

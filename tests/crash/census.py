@@ -20,8 +20,8 @@ from roadstead.drivers.pool.image import ImagePool
 from roadstead.model.access import canonical_target
 from roadstead.model.errors import Transient
 from roadstead.model.ids import image_name, pseudo_path
-from roadstead.model.operations import LIVE
-from roadstead.model.states import ACCESS_PENDING, VERBS
+from roadstead.model.states import ACCESS_PENDING, OPERATION_LIVE, Status
+from roadstead.model.verbs import VERBS
 from roadstead.model.world import Place
 from roadstead.roads.backend import Backend
 from roadstead.store import tables as t
@@ -33,7 +33,9 @@ from tests.crash.census_network import NetworkCensus
 _NOTHING = frozenset(("error",))
 # The recipe stopped half-way: not served any more, its bytes still there.
 _BYTES_ONLY = frozenset(("error_deleting",))
-_IN_MOTION = frozenset(v.via for v in VERBS.values() if v.name.startswith("share.") and v.via)
+_IN_MOTION = frozenset(
+    v.via for v in VERBS.values() if v.resource_type == "share" and isinstance(v.via, Status)
+)
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +85,7 @@ class Census:
     def live_operations(self) -> list[str]:
         """`verb state: error` of each operation that has not ended."""
         o = t.operations.c
-        query = sa.select(o.verb, o.state, o.error).where(o.state.in_(LIVE))
+        query = sa.select(o.verb, o.state, o.error).where(o.state.in_(OPERATION_LIVE))
         with self._db.read() as tx:
             return [f"{verb} is {state}: {error}" for verb, state, error in tx.execute(query)]
 

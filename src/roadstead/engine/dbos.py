@@ -4,9 +4,8 @@ runs it."""
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos._serialization import DBOSPortableJSON, DefaultSerializer
@@ -61,7 +60,6 @@ class DbosEngine:
             serializer=DBOSPortableJSON,
         )
         self._run_directory = run_directory
-        self._local = threading.local()
 
     def submit(self, tx: Tx, operation_id: str, host: str) -> None:
         options: EnqueueOptions = {
@@ -71,24 +69,12 @@ class DbosEngine:
             "app_version": APP_VERSION,
         }
         self._client.enqueue_in_transaction(tx, options, operation_id)
-        self._waiting().append(operation_id)
 
-    def wake(self, host: str) -> None:
-        waiting = self._waiting()
-        wake.send(self._run_directory, waiting)
-        waiting.clear()
+    def wake(self, host: str, operation_ids: Sequence[str]) -> None:
+        wake.send(self._run_directory, operation_ids)
 
     def nudge(self, host: str) -> None:
         wake.send(self._run_directory, [wake.NUDGE])
-
-    def _waiting(self) -> list[str]:
-        """What this thread submitted since its last wake. An id whose transaction was rolled back
-        may be among them: the agent finds no such operation and goes on."""
-        ids = cast("list[str] | None", getattr(self._local, "ids", None))
-        if ids is None:
-            ids = []
-            self._local.ids = ids
-        return ids
 
 
 class DbosWorker:

@@ -1,6 +1,6 @@
 """Operations run in the caller's own thread, right after its commit: for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from roadstead.engine.base import RunOperation
 from roadstead.store.db import Tx
@@ -17,10 +17,10 @@ class InlineEngine:
     def start(self, run: RunOperation, nudged: Callable[[], object] | None = None) -> None:
         self._run, self._nudged = run, nudged
 
-    def submit(self, tx: Tx, operation_id: str, host: str) -> None:
-        self.pending.append(operation_id)
+    def submit(self, tx: Tx, operation_id: str, host: str) -> None: ...
 
-    def wake(self, host: str) -> None:
+    def wake(self, host: str, operation_ids: Sequence[str] = ()) -> None:
+        self.pending += operation_ids
         while self._run is not None and self.pending:
             self._run(self.pending.pop(0))
 
@@ -29,8 +29,7 @@ class InlineEngine:
             self._nudged()
 
     def adopt(self, operation_id: str) -> None:
-        self.pending.append(operation_id)
-        self.wake("")
+        self.wake("", [operation_id])
 
     def stop(self) -> None:
         self._run = self._nudged = None

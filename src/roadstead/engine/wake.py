@@ -8,14 +8,14 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 SOCKET_NAME = "wake.sock"
 # In place of an id: look for whatever else there is to do.
 NUDGE = "nudge"
 
 
-def send(run_directory: str, operation_ids: list[str]) -> None:
+def send(run_directory: str, operation_ids: Sequence[str]) -> None:
     """The agent, if one listens there, has been told."""
     if not operation_ids:
         return

@@ -4,9 +4,6 @@ from datetime import datetime
 
 import msgspec
 
-# attaching → inactive (VM off) | active → detaching → gone; broken = its daemon died under a
-# running VM; error = an operation failed, see `error`.
-STATES = ("attaching", "inactive", "active", "detaching", "broken", "error")
 LEVELS = ("rw", "ro")
 
 
@@ -26,7 +23,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     cache: str = "never"
     cold: bool = False  # not plugged before the VM's next start
-    state: str
+    state: str  # model.states.AttachmentState
     # The device is gone from the VM; host mount and grant no longer count this attachment.
     unplugged: bool = False
     # What locks taken in the guest mean: "enforced" across guests, or "not enforced".

@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-OK, UNREACHABLE, BROKEN = "ok", "filer unreachable", "broken"
+from roadstead.model.states import GatewayHealth
+
+OK, UNREACHABLE, BROKEN = GatewayHealth.OK, GatewayHealth.UNREACHABLE, GatewayHealth.BROKEN
 
 
 class GatewayState(msgspec.Struct, frozen=True, kw_only=True):

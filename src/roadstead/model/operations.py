@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 
+from roadstead.model.states import OPERATION_LIVE
+
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     id: str
-    verb: str  # e.g. "share.create"; see model.states.VERBS
+    verb: str  # e.g. "share.create"; see model.verbs.VERBS
     resource_id: str
     project_id: str
     user_id: str = ""
     request_id: str = ""
     host: str  # the agent that carries it out
-    state: str  # todo | running | undoing | done | failed
+    state: str  # model.states.OperationState
     payload: dict[str, Any] = {}
     attempts: int = 0
     not_before: datetime | None = None
@@ -30,7 +32,4 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        return self.state in LIVE
-
-
-LIVE = ("todo", "running", "undoing")
+        return self.state in OPERATION_LIVE

@@ -4,9 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from roadstead.model.states import Verdict
 from roadstead.model.world import Attempt
-
-GOOD, BROKEN = "good", "broken"
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> str:
-        return GOOD if self.problem is None else BROKEN
+        return Verdict.GOOD if self.problem is None else Verdict.BROKEN
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

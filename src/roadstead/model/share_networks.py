@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from roadstead.model.networks import SegmentSpec
+from roadstead.model.states import ShareNetworkStatus
 
 SECURITY_SERVICE_TYPES = ("active_directory", "ldap", "kerberos")
 # What a share server is asked to do; each is possible only where all servers say so.
@@ -58,7 +59,7 @@ class ShareNetwork(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     name: str | None = None
     description: str | None = None
-    status: str = "active"
+    status: str = ShareNetworkStatus.ACTIVE
     subnets: tuple[Subnet, ...] = ()  # the oldest first
     # True when every share server can do it, so also when there is none
     security_service_update_support: bool = True
@@ -172,8 +173,8 @@ class GatewayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     share_server_id: str
     host: str  # the agent that looked; an active and a standby gateway have one report each
-    role: str  # active | standby
-    health: str  # ok | filer unreachable | broken
+    role: str  # model.states.GatewayRole
+    health: str  # model.states.GatewayHealth
     detail: str = ""
     sessions: int = 0
     bytes_in: int = 0  # from tenants

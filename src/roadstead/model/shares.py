@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from roadstead.model.states import RulesStatus
+
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked for, joined with the instance that represents it."""
@@ -33,7 +35,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     # from the instance
     instance_id: str
     status: str
-    access_rules_status: str = "active"
+    access_rules_status: str = RulesStatus.ACTIVE
     host: str = ""
     availability_zone: str | None = None
     progress: str | None = None
@@ -48,7 +50,7 @@ class ShareInstance(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""  # host@backend#pool, "" until scheduled
     availability_zone: str | None = None
     status: str
-    access_rules_status: str = "active"
+    access_rules_status: str = RulesStatus.ACTIVE
     progress: str | None = None
     share_type_id: str | None = None
     share_network_id: str | None = None

@@ -1,111 +1,200 @@
-"""Every status, and each verb with its start, via, done and failed status, in one table.
+"""Every status word there is, with what it means, and the sets of them that rules ask for.
 
-No status waits for a human: a transient status belongs to exactly one verb, and the operation
-that carries the verb out always ends in `done` or `failed`. `None` in `done` means: the row goes.
+Which verb moves what from where to where is in `verbs.py`, and with it the sets that follow from
+its table. `docs/states.md` is printed from both.
 """
 
-import msgspec
+from enum import StrEnum
 
-SHARE_STATUSES = frozenset(
-    "creating creating_from_snapshot deleting error error_deleting available inactive "
-    "manage_starting manage_error unmanage_starting unmanage_error extending extending_error "
-    "shrinking shrinking_error shrinking_possible_data_loss_error migrating migrating_to "
-    "replication_change restoring reverting reverting_error awaiting_transfer backup_creating "
-    "backup_restoring ensuring server_migrating server_migrating_to".split()
-)
+
+class Status(StrEnum):
+    """A word as it is in the database and on the wire; what it means is said beside it."""
+
+
+class ShareStatus(Status):
+    """Of a share, or rather of the instance that represents it. The sweep sets `error` when the
+    bytes are gone; administrators may set some of them by hand."""
+
+    CREATING = "creating"  # its bytes and its export are being made
+    AVAILABLE = "available"  # it is served to whom its rules admit
+    ERROR = "error"  # it could not be made, or its bytes are gone
+    DELETING = "deleting"  # export and bytes are being removed
+    ERROR_DELETING = "error_deleting"  # it could not be removed whole; asked by force it is again
+    EXTENDING = "extending"  # it is getting larger, and is served meanwhile
+    EXTENDING_ERROR = "extending_error"  # it has its old size, and is served
+    SHRINKING = "shrinking"  # it is getting smaller, and is served meanwhile
+    SHRINKING_ERROR = "shrinking_error"  # it has its old size, and is served
+    # of the wire: its data does not fit; ours is `available` again instead
+    SHRINKING_POSSIBLE_DATA_LOSS_ERROR = "shrinking_possible_data_loss_error"
+    INACTIVE = "inactive"  # of the wire: it waits for its first user
+    CREATING_FROM_SNAPSHOT = "creating_from_snapshot"  # of the wire: its bytes are being copied
+    MANAGE_STARTING = "manage_starting"  # of the wire: it is being taken over
+    UNMANAGE_STARTING = "unmanage_starting"  # of the wire: it is being given away
+    MIGRATING = "migrating"  # of the wire: it is on its way to another pool
+    MIGRATING_TO = "migrating_to"  # of the wire: it is what another one becomes
+    RESTORING = "restoring"  # of the wire: a snapshot comes back
+    REVERTING = "reverting"  # of the wire: it becomes what a snapshot of it is
+    SERVER_MIGRATING = "server_migrating"  # of the wire: its share server is on its way
+    SERVER_MIGRATING_TO = "server_migrating_to"  # of the wire: it is on a server that comes
+    BACKUP_CREATING = "backup_creating"  # of the wire: it is being saved
+    BACKUP_RESTORING = "backup_restoring"  # of the wire: it comes back from a backup
+    ENSURING = "ensuring"  # of the wire: its backend compares it with the world
+
+
 # Statuses an administrator may set by hand (wire.md#changing-a-share).
-RESETTABLE_SHARE_STATUSES = frozenset(
-    "creating available deleting error error_deleting migrating migrating_to "
-    "server_migrating".split()
-)
-# These block rule changes and unmanage.
-TRANSITIONAL_SHARE_STATUSES = frozenset(
-    "creating creating_from_snapshot deleting manage_starting unmanage_starting extending "
-    "shrinking migrating migrating_to restoring reverting server_migrating server_migrating_to "
-    "backup_restoring backup_creating ensuring reverting_to_snapshot".split()
-)
-SHARE_NETWORK_STATUSES = frozenset("active error network_change".split())
-SHARE_SERVER_STATUSES = frozenset(
-    "active error deleting creating manage_starting unmanage_starting unmanage_error "
-    "manage_error inactive server_migrating server_migrating_to network_change".split()
-)
-# A new share may be put on servers in these; on one that is being made it waits for it.
-USABLE_SERVER_STATUSES = frozenset("creating active".split())
-ACCESS_STATES = frozenset(
-    "queued_to_apply applying active error queued_to_deny denying queued_to_update updating".split()
-)
-# Rules in these states are to be in force on the export; the others are not.
-ACCESS_IN_FORCE = frozenset("queued_to_apply applying active queued_to_update updating".split())
-ACCESS_PENDING = frozenset(
-    "queued_to_apply applying queued_to_deny denying queued_to_update updating".split()
-)
-
-
-class Verb(msgspec.Struct, frozen=True):
-    """One verb on one kind of resource."""
-
-    name: str
-    start: frozenset[str]  # statuses it may be asked in; empty = the resource is made by it
-    via: str  # while it runs; "" here and below = the status stays as it is
-    done: str | None  # None: the row is removed
-    failed: str
-    action_id: str  # of the user message on failure (wire.md#messages)
-
-
-def _v(name: str, start: str, via: str, done: str | None, failed: str, action_id: str) -> Verb:
-    return Verb(name, frozenset(start.split()), via, done, failed, action_id)
-
-
-VERBS: dict[str, Verb] = {
-    v.name: v
-    for v in (
-        _v("share.create", "", "creating", "available", "error", "002"),
-        _v("share.delete", "available error inactive", "deleting", None, "error_deleting", "007"),
-        _v("share.extend", "available", "extending", "available", "extending_error", "008"),
-        _v(
-            "share.shrink",
-            "available shrinking_possible_data_loss_error",
-            "shrinking",
-            "available",
-            "shrinking_error",
-            "009",
-        ),
-        # It touches nothing but the rules, so what can fail for good is putting them back.
-        _v(
-            "share.probe",
-            "available extending_error shrinking_error shrinking_possible_data_loss_error",
-            "",
-            "",
-            "",
-            "010",
-        ),
-        _v("access.apply", "", "queued_to_apply", "active", "error", "010"),
-        _v("access.update", "active error", "queued_to_update", "active", "error", "010"),
-        _v("access.deny", "active error", "queued_to_deny", None, "error", "003"),
-        _v("share_server.create", "", "creating", "active", "error", "002"),
-        _v("share_server.delete", "active error", "deleting", None, "error", "007"),
-        _v("share_server.manage", "", "manage_starting", "active", "manage_error", "002"),
-        _v(
-            "share_server.unmanage",
-            "active error manage_error unmanage_error",
-            "unmanage_starting",
-            None,
-            "unmanage_error",
-            "007",
-        ),
-        # its subnets or its security services are no longer those it was made with
-        _v("share_server.update", "active", "network_change", "active", "error", "005"),
-        # active, or inactive when the VM is off
-        _v("attachment.attach", "", "attaching", "active", "error", "005"),
-        _v(
-            "attachment.detach",
-            "active inactive broken error",
-            "detaching",
-            None,
-            "error",
-            "005",
-        ),
-        # On the host to which the VM is about to migrate; the attachment works on meanwhile.
-        _v("attachment.prepare", "active inactive", "", "", "", "005"),
+SHARE_RESETTABLE = frozenset(
+    (
+        ShareStatus.CREATING,
+        ShareStatus.AVAILABLE,
+        ShareStatus.DELETING,
+        ShareStatus.ERROR,
+        ShareStatus.ERROR_DELETING,
+        ShareStatus.MIGRATING,
+        ShareStatus.MIGRATING_TO,
+        ShareStatus.SERVER_MIGRATING,
     )
-}
+)
+# The share's rules may not be changed in these, nor may it be given away.
+SHARE_TRANSITIONAL = frozenset(
+    (
+        ShareStatus.CREATING,
+        ShareStatus.CREATING_FROM_SNAPSHOT,
+        ShareStatus.DELETING,
+        ShareStatus.MANAGE_STARTING,
+        ShareStatus.UNMANAGE_STARTING,
+        ShareStatus.EXTENDING,
+        ShareStatus.SHRINKING,
+        ShareStatus.MIGRATING,
+        ShareStatus.MIGRATING_TO,
+        ShareStatus.RESTORING,
+        ShareStatus.REVERTING,
+        ShareStatus.SERVER_MIGRATING,
+        ShareStatus.SERVER_MIGRATING_TO,
+        ShareStatus.BACKUP_CREATING,
+        ShareStatus.BACKUP_RESTORING,
+        ShareStatus.ENSURING,
+    )
+)
+
+
+class AccessState(Status):
+    """Of an access rule. An agent applies the share's whole set of rules at once, so a rule does
+    not rest in the states that say so."""
+
+    QUEUED_TO_APPLY = "queued_to_apply"  # accepted; it will be in force
+    APPLYING = "applying"  # of the wire: it is about to be in force
+    ACTIVE = "active"  # it is in force
+    ERROR = "error"  # the backend cannot do it; a message says why
+    QUEUED_TO_UPDATE = "queued_to_update"  # it is in force, and will be at another level
+    UPDATING = "updating"  # of the wire: it is about to be at another level
+    QUEUED_TO_DENY = "queued_to_deny"  # it will go, and whom it admits is cut off
+    DENYING = "denying"  # of the wire: it is about to go
+
+
+# Rules in these states are to be in force on the export; the others are not.
+ACCESS_IN_FORCE = frozenset(
+    (
+        AccessState.QUEUED_TO_APPLY,
+        AccessState.APPLYING,
+        AccessState.ACTIVE,
+        AccessState.QUEUED_TO_UPDATE,
+        AccessState.UPDATING,
+    )
+)
+ACCESS_PENDING = frozenset(AccessState) - {AccessState.ACTIVE, AccessState.ERROR}
+
+
+class RulesStatus(Status):
+    """Of all rules of a share together: seen from the rules, never stored."""
+
+    ACTIVE = "active"  # none is pending, and none in error
+    SYNCING = "syncing"  # one is pending
+    ERROR = "error"  # one is in error
+
+
+class ShareNetworkStatus(Status):
+    """Of a share network. It follows from its share servers, which the change of one puts on
+    another subnet, or gives other security services."""
+
+    ACTIVE = "active"  # shares may be made on it
+    NETWORK_CHANGE = "network_change"  # one of its share servers is being changed
+    ERROR = "error"  # one of its share servers could not be changed
+
+
+class ShareServerStatus(Status):
+    """Of a share server, a gateway among them."""
+
+    CREATING = "creating"  # it is being made; shares for it wait
+    ACTIVE = "active"  # it serves its shares
+    ERROR = "error"  # it could not be made, changed or removed; it may still serve what it did
+    DELETING = "deleting"  # it is being removed, and no share finds it any more
+    NETWORK_CHANGE = "network_change"  # its subnets or security services are being changed
+    MANAGE_STARTING = "manage_starting"  # it is being taken over
+    MANAGE_ERROR = "manage_error"  # it could not be taken over
+    UNMANAGE_STARTING = "unmanage_starting"  # it is being given away
+    UNMANAGE_ERROR = "unmanage_error"  # it could not be given away
+    INACTIVE = "inactive"  # of the wire: another one has taken its place
+    SERVER_MIGRATING = "server_migrating"  # of the wire: it is on its way to another host
+    SERVER_MIGRATING_TO = "server_migrating_to"  # of the wire: it is what another one becomes
+
+
+class AttachmentState(Status):
+    """Of a share in a VM. As the VM starts and stops, or a daemon dies, the sweep moves it between
+    `active`, `inactive` and `broken`."""
+
+    ATTACHING = "attaching"  # it is being attached
+    INACTIVE = "inactive"  # it is there from the VM's next start on
+    ACTIVE = "active"  # it is plugged in
+    DETACHING = "detaching"  # it is being detached
+    BROKEN = "broken"  # its daemon has died: stop and start the VM
+    ERROR = "error"  # it could not be attached
+
+
+class OperationState(Status):
+    """Of an operation, which always ends in `done` or `failed`."""
+
+    TODO = "todo"  # nobody has begun it
+    RUNNING = "running"  # a step of it is done
+    UNDOING = "undoing"  # it cannot succeed; what was done is taken back
+    DONE = "done"  # its resource is as was asked
+    FAILED = "failed"  # its resource says so, and a message why
+
+
+OPERATION_ENDED = frozenset((OperationState.DONE, OperationState.FAILED))
+OPERATION_LIVE = frozenset(OperationState) - OPERATION_ENDED
+
+
+class ServiceState(Status):
+    """Of one of the service's processes: whether it lives."""
+
+    UP = "up"  # its heartbeat is fresh
+    DOWN = "down"  # it has not reported for a while
+
+
+class ServiceStatus(Status):
+    """Of one of the service's processes: whether it may have new work."""
+
+    ENABLED = "enabled"  # it may
+    DISABLED = "disabled"  # an administrator does not want it to
+
+
+class GatewayRole(Status):
+    """Of one of the two gateways of a pair, or of one alone."""
+
+    ACTIVE = "active"  # it has the addresses
+    STANDBY = "standby"  # it takes over when the other dies
+
+
+class GatewayHealth(Status):
+    """Of a gateway, as its agent saw it last."""
+
+    OK = "ok"  # it passes on to a filer that answers
+    UNREACHABLE = "filer unreachable"  # the filer does not answer
+    BROKEN = "broken"  # something of the gateway itself is missing
+
+
+class Verdict(Status):
+    """Of a probe."""
+
+    GOOD = "good"  # the share admits and refuses as its rules say
+    BROKEN = "broken"  # it does not

@@ -4,8 +4,7 @@ A rule is never applied alone: each recipe applies the share's whole set, read i
 lock, so that two rules added at one moment both end up in force whatever the order (LP 1626249).
 """
 
-from roadstead.model.errors import ConfigError, DriverError, NotFound, RoadsteadError
-from roadstead.model.states import VERBS
+from roadstead.model.errors import ConfigError, DriverError, NotFound
 from roadstead.ops.recipe import Recipe, Run, Step
 from roadstead.roads import direct
 from roadstead.store import access as store
@@ -45,33 +44,15 @@ def _record_key(run: Run, tx: Tx, key: str | None) -> None:
     store.update(tx, run.operation.resource_id, access_key=run.backend.secrets.seal(key))
 
 
-def _active(run: Run, tx: Tx) -> None:
-    store.update(tx, run.operation.resource_id, state="active")
-
-
-def _gone(run: Run, tx: Tx) -> None:
-    store.delete(tx, run.operation.resource_id)
-
-
-def _failed(run: Run, tx: Tx, _error: RoadsteadError) -> None:
-    store.update(tx, run.operation.resource_id, state=VERBS[run.operation.verb].failed)
-
-
 APPLY = Recipe(
     verb="access.apply",
     steps=(Step(name="access", do=_apply, record=_record_key),),
-    done=_active,
-    failed=_failed,
 )
 UPDATE = Recipe(
     verb="access.update",
     steps=(Step(name="access", do=_apply, record=_record_key),),
-    done=_active,
-    failed=_failed,
 )
 DENY = Recipe(
     verb="access.deny",
     steps=(Step(name="access", do=_withdraw),),
-    done=_gone,
-    failed=_failed,
 )

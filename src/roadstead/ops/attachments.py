@@ -7,8 +7,10 @@ from roadstead.model.errors import RoadsteadError
 from roadstead.model.hosts import Device
 from roadstead.model.operations import Operation
 from roadstead.model.shares import ShareInstance
+from roadstead.model.states import AttachmentState
 from roadstead.ops.grants import Grants
 from roadstead.ops.recipe import Open, Recipe, Step
+from roadstead.ops.subjects import Columns
 from roadstead.roads import hypervisor as road
 from roadstead.roads.hypervisor import Compute
 from roadstead.store import attachments as store
@@ -52,12 +54,11 @@ def opener(db: Database, compute: Compute, grants: Grants) -> Open:
 
 def _grant(run: AttachmentRun) -> None:
     a = run.attachment
-    run.grants.ensure(run.instance, a.access_level, a.project_id, a.user_id)
+    run.grants.ensure(run.instance, a.access_level, a.user_id)
 
 
 def _revoke(run: AttachmentRun) -> None:
-    a = run.attachment
-    run.grants.ensure_absent(run.instance, a.project_id, a.user_id)
+    run.grants.ensure_absent(run.instance, run.attachment.user_id)
 
 
 def _mount(run: AttachmentRun) -> str:
@@ -91,8 +92,14 @@ def _plug(run: AttachmentRun) -> Device:
     return road.ensure_plugged(run.compute, run.attachment, _bind(run))
 
 
+def state_of(device: Device) -> AttachmentState:
+    """What the attachment is with a device that is so plugged."""
+    only_later = device.plugged == "config"
+    return AttachmentState.INACTIVE if only_later else AttachmentState.ACTIVE
+
+
 def _record_plugged(run: AttachmentRun, tx: Tx, device: Device) -> None:
-    state = "inactive" if device.plugged == "config" else "active"
+    state = state_of(device)
     store.update(tx, run.attachment.id, state=state, locks=device.locks, error=None)
 
 
@@ -137,20 +144,13 @@ def _undo_prepared_grant(run: AttachmentRun) -> None:
     _revoke(run)
 
 
-def _refused(run: AttachmentRun, tx: Tx, _error: RoadsteadError) -> None:
+def _refused(_run: AttachmentRun, _tx: Tx, _error: RoadsteadError) -> Columns:
     """The attachment works on where it is; the operation says why not there."""
-    store.update(tx, run.attachment.id, target_host=None)
+    return {"target_host": None}
 
 
-def _nothing(_run: AttachmentRun, _tx: Tx) -> None: ...
-
-
-def _gone(run: AttachmentRun, tx: Tx) -> None:
-    store.delete(tx, run.attachment.id)
-
-
-def _failed(run: AttachmentRun, tx: Tx, error: RoadsteadError) -> None:
-    store.update(tx, run.attachment.id, state="error", error=str(error)[:2000])
+def _failed(_run: AttachmentRun, _tx: Tx, error: RoadsteadError) -> Columns:
+    return {"error": str(error)[:2000]}
 
 
 ATTACH = Recipe(
@@ -161,7 +161,6 @@ ATTACH = Recipe(
         Step(name="bind", do=_bind, undo=_unbind),
         Step(name="plug", do=_plug, record=_record_plugged, undo=_unplug),
     ),
-    done=_nothing,
     failed=_failed,
 )
 DETACH = Recipe(
@@ -172,7 +171,6 @@ DETACH = Recipe(
         Step(name="unmount", do=_unmount),
         Step(name="revoke", do=_revoke),
     ),
-    done=_gone,
     failed=_failed,
     # A running guest keeps a 9p device, and what is open in it.
     patient=True,
@@ -186,6 +184,5 @@ PREPARE = Recipe(
         Step(name="mount", do=_mount, undo=_undo_prepared_mount),
         Step(name="bind", do=_bind, undo=_unbind),
     ),
-    done=_nothing,
     failed=_refused,
 )

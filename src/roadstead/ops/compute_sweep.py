@@ -11,14 +11,17 @@ from collections.abc import Callable
 
 import structlog
 
+from roadstead.engine.base import OwnHost
 from roadstead.model.attachments import Attachment
 from roadstead.model.errors import RoadsteadError, Transient
 from roadstead.model.hosts import DeviceRef, GuestFacts
-from roadstead.model.ids import new_id
-from roadstead.model.operations import Operation
+from roadstead.model.states import AttachmentState
 from roadstead.model.world import Mark
+from roadstead.ops.attachments import state_of
+from roadstead.ops.begin import Ourselves, acting
 from roadstead.ops.compute_moves import Moves
 from roadstead.ops.grants import Grants
+from roadstead.ops.subjects import of_attachment
 from roadstead.roads import hypervisor as road
 from roadstead.roads.hypervisor import Compute
 from roadstead.store import attachments as store
@@ -43,7 +46,7 @@ class ComputeSweep:
     def __init__(
         self, db: Database, compute: Compute, grants: Grants, adopt: Callable[[str], None]
     ) -> None:
-        self._db, self._compute, self._grants, self._adopt = db, compute, grants, adopt
+        self._db, self._compute, self._grants, self._own = db, compute, grants, OwnHost(adopt)
         self._moves = Moves(db, compute.host)
 
     def run(self) -> int:
@@ -90,16 +93,16 @@ class ComputeSweep:
             self._detach(row)
             return True
         if guest.running and device is not None and device.broken:
-            return self._becomes(row, "broken", BROKEN)
+            return self._becomes(row, AttachmentState.BROKEN, BROKEN)
         live = device is not None and device.facts.get("plugged") != "config"
         if guest.running and live:
-            return self._becomes(row, "active")
-        if guest.running and row.state != "active":
+            return self._becomes(row, AttachmentState.ACTIVE)
+        if guest.running and row.state != AttachmentState.ACTIVE:
             # Cold, and waiting for the next start.
-            return self._becomes(row, "inactive")
+            return self._becomes(row, AttachmentState.INACTIVE)
         repaired = self._make_again(row, device)
         if not repaired:
-            self._becomes(row, "inactive")
+            self._becomes(row, AttachmentState.INACTIVE)
         return repaired
 
     def _make_again(self, row: Attachment, device: Mark | None) -> bool:
@@ -112,7 +115,7 @@ class ComputeSweep:
         if instance is None:
             return False
         try:
-            self._grants.ensure(instance, row.access_level, row.project_id, row.user_id)
+            self._grants.ensure(instance, row.access_level, row.user_id)
         except Transient:
             return False  # the next sweep finds the rule in force
         with self._compute.share_lock(row.share_id):
@@ -122,7 +125,7 @@ class ComputeSweep:
             return False
         plugged = road.ensure_plugged(self._compute, row, source)
         self._report("missing", row.id, "its device was not in the VM", "plugged again")
-        self._becomes(row, "inactive" if plugged.plugged == "config" else "active")
+        self._becomes(row, state_of(plugged))
         return True
 
     def _becomes(self, row: Attachment, state: str, error: str | None = None) -> bool:
@@ -133,29 +136,17 @@ class ComputeSweep:
             now = store.find(tx, everyone(), row.id)
             if now is not None and now.host == row.host:
                 store.update(tx, row.id, state=state, error=error)
-        return state == "broken"
+        return state == AttachmentState.BROKEN
 
     def _detach(self, row: Attachment) -> None:
         """The VM is gone for good: what was for it goes too."""
-        with self._db.write() as tx:
-            share = share_store.get(tx, everyone(), row.share_id)
+        with acting(self._db, self._own, Ourselves(user_id=row.user_id)) as act:
+            share = share_store.get(act.tx, everyone(), row.share_id)
             if share is None:
                 return
-            operation = Operation(
-                id=new_id(),
-                verb="attachment.detach",
-                resource_id=row.id,
-                project_id=row.project_id,
-                user_id=row.user_id,
-                host=self._compute.host,
-                state="todo",
-                payload={"instance_id": share.instance_id, "share_id": share.id},
-                created_at=utcnow(),
-            )
-            operations.insert(tx, operation)
-            store.update(tx, row.id, state="detaching", target_host=None)
+            subject = of_attachment(row, share.instance_id)
+            act.begin("attachment.detach", subject, columns={"target_host": None})
         self._report("missing", row.id, f"VM {row.vm_name} is no longer defined", "detached")
-        self._adopt(operation.id)
 
     def _leftovers(
         self,
@@ -221,7 +212,7 @@ class ComputeSweep:
             if share is None or instance is None or instance.id in self._mounted():
                 continue  # a mount that is still in use needs it
             try:
-                self._grants.ensure_absent(instance, share.project_id, share.user_id)
+                self._grants.ensure_absent(instance, share.user_id)
             except Transient:
                 continue  # under way
 

@@ -8,6 +8,7 @@ from roadstead.drivers.base import Gateway
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.gateways import BROKEN, GatewayState
 from roadstead.model.share_networks import GatewayReport
+from roadstead.model.states import GatewayRole
 from roadstead.model.world import Place
 from roadstead.roads.backend import Backend
 from roadstead.store import gateway_reports
@@ -22,7 +23,7 @@ def report_gateways(
     backends: Iterable[Backend],
     places: Callable[[Backend], Mapping[str, Place]],
     *,
-    role: Callable[[Backend, Place], str] = lambda _backend, _place: "active",
+    role: Callable[[Backend, Place], str] = lambda _backend, _place: GatewayRole.ACTIVE,
 ) -> None:
     """Every gateway's row says how it is now."""
     for backend in backends:

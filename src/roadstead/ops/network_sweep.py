@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from roadstead.engine.base import OwnHost
 from roadstead.model.errors import Conflict, RoadsteadError
-from roadstead.model.ids import new_id, place_netns, standby_place
+from roadstead.model.ids import place_netns, standby_place
 from roadstead.model.networks import PortRef, SegmentRef
-from roadstead.model.operations import Operation
 from roadstead.model.share_networks import Lease, ShareServer
+from roadstead.model.states import ShareServerStatus
+from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.model.world import Mark, Place
 from roadstead.ops import gateways
+from roadstead.ops.begin import Ourselves, acting
 from roadstead.ops.server_state import in_motion
+from roadstead.ops.subjects import of_server
 from roadstead.roads import network as road
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
@@ -22,9 +26,6 @@ from roadstead.store import allocations, drift, flows, operations, share_servers
 from roadstead.store.db import Database, Tx, utcnow
 
 log = structlog.get_logger()
-
-# Shares in these states are not exported, or their own operation sees to it.
-_NOT_SERVED = frozenset(("creating", "deleting", "error", "error_deleting"))
 
 
 class NetworkSweep:
@@ -41,7 +42,7 @@ class NetworkSweep:
         unused: datetime.timedelta,
     ) -> None:
         self._db, self._host, self._backends = db, host, backends
-        self._networked, self._adopt, self._unused = networked, adopt, unused
+        self._networked, self._own, self._unused = networked, OwnHost(adopt), unused
         self._failed: set[str] = set()  # servers in error that serve nothing, as of this run
 
     def run(self) -> int:
@@ -55,8 +56,8 @@ class NetworkSweep:
             busy = operations.live_resources(tx, self._host)
             standing = _standing(tx, self._host, servers)
         # What could not be made was undone; where that was given up, the rest goes now.
-        self._failed = {s.id for s in servers if s.status == "error"} - {s.id for s in standing}
-        self._failed -= busy
+        failed = {s.id for s in servers if s.status == ShareServerStatus.ERROR}
+        self._failed = failed - {s.id for s in standing} - busy
         places = {s.id for s in servers} - self._failed
         places |= {standby_place(lease.share_server_id) for lease in standbys}
         found = self._leftovers(self._unowned(marks, places, [*self._owning(leases), *standbys]))
@@ -224,20 +225,9 @@ class NetworkSweep:
                 log.info("unused share server stays", server=server.id, why=str(error))
 
     def _take_down(self, server: ShareServer) -> None:
-        operation = Operation(
-            id=new_id(),
-            verb="share_server.delete",
-            resource_id=server.id,
-            project_id=server.project_id,
-            host=self._host,
-            state="todo",
-            created_at=utcnow(),
-        )
-        with self._db.write() as tx:
-            if not share_servers.begin_delete(tx, server):
-                return
-            operations.insert(tx, operation)
-        self._adopt(operation.id)
+        with acting(self._db, self._own, Ourselves()) as act:
+            if share_servers.is_unused(act.tx, server):
+                act.begin("share_server.delete", of_server(server))
 
     def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
         log.warning("drift", kind=kind, what="share server", id=resource_id, action=action)
@@ -258,6 +248,7 @@ def _standing(tx: Tx, host: str, servers: list[ShareServer]) -> list[ShareServer
     """Those whose parts must all be there. In other states a server's own operation looks after
     them; one in error may still serve shares, as when it could not get one more subnet."""
     serving = {
-        i.share_server_id for i in shares.instances_on(tx, host) if i.status not in _NOT_SERVED
+        i.share_server_id for i in shares.instances_on(tx, host) if i.status not in SHARE_NOT_SERVED
     }
-    return [s for s in servers if s.status == "active" or (s.status == "error" and s.id in serving)]
+    active, error = ShareServerStatus.ACTIVE, ShareServerStatus.ERROR
+    return [s for s in servers if s.status == active or (s.status == error and s.id in serving)]

@@ -6,6 +6,7 @@ from roadstead.model.access import AccessRule
 from roadstead.model.errors import NotFound, RoadsteadError
 from roadstead.model.probes import Finding
 from roadstead.ops.recipe import Recipe, Run, Step
+from roadstead.ops.subjects import Columns
 from roadstead.roads import probe
 from roadstead.store import access as access_store
 from roadstead.store import probes
@@ -43,16 +44,13 @@ def _record(run: Run, tx: Tx, found: tuple[datetime.datetime, Finding]) -> None:
     )
 
 
-def _no_change(_run: Run, _tx: Tx) -> None: ...
-
-
-def _failed(run: Run, tx: Tx, error: RoadsteadError) -> None:
+def _failed(run: Run, tx: Tx, error: RoadsteadError) -> Columns:
     _record(run, tx, (run.operation.created_at, Finding(problem=str(error))))
+    return {}
 
 
 PROBE = Recipe(
     verb="share.probe",
     steps=(Step(name="probe", do=_probe, record=_record, undo=_put_back),),
-    done=_no_change,
     failed=_failed,
 )

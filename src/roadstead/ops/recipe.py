@@ -8,6 +8,7 @@ import msgspec
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.operations import Operation
 from roadstead.model.shares import ShareInstance
+from roadstead.ops.subjects import Columns
 from roadstead.roads.backend import Backend
 from roadstead.store.db import Database, Tx
 
@@ -46,14 +47,27 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     undo: Callable[[Any], None] | None = None
 
 
+def _only_done(_run: Any, _tx: Tx) -> Columns:
+    return {}
+
+
+def _only_failed(_run: Any, _tx: Tx, _error: RoadsteadError) -> Columns:
+    return {}
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """`done` and `failed` are part of the commit that ends the operation. All functions take the
-    kind of run that the verb's subject opens: a `Run` for shares and their rules."""
+    """The commit that ends the operation sets the status that the verb's row says. `done` and
+    `failed` are part of it, just before, for what is more than that: what else changes with it in
+    the database, and the columns to be written beside the status. Where the verb's row has
+    several, the recipe says which, in these columns or in what its last step records.
+
+    All functions take the kind of run that the verb's subject opens: a `Run` for shares and their
+    rules."""
 
     verb: str
     steps: tuple[Step, ...]
-    done: Callable[[Any, Tx], None]
-    failed: Callable[[Any, Tx, RoadsteadError], None]
+    done: Callable[[Any, Tx], Columns] = _only_done
+    failed: Callable[[Any, Tx, RoadsteadError], Columns] = _only_failed
     # Waits for as long as it takes: for what only a user can end, such as a guest's mount.
     patient: bool = False
 

@@ -16,15 +16,17 @@ from roadstead.model.errors import Awaiting, DriverError, RoadsteadError, Transi
 from roadstead.model.ids import new_id
 from roadstead.model.messages import Message
 from roadstead.model.operations import Operation
-from roadstead.model.states import VERBS
+from roadstead.model.states import OperationState, Status
+from roadstead.model.verbs import GOES, VERBS, Ending
 from roadstead.ops import fault
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Run, Step
 from roadstead.ops.recipes import RECIPES
 from roadstead.ops.server_state import place_of_instance
+from roadstead.ops.subjects import KINDS, Columns
 from roadstead.roads.backend import Backend
 from roadstead.store import messages, operations
 from roadstead.store import shares as share_store
-from roadstead.store.db import Database, utcnow
+from roadstead.store.db import Database, Tx, utcnow
 
 log = structlog.get_logger()
 
@@ -101,9 +103,9 @@ class Runner:
         if run is None:
             # The share went first, and its rules with it: there is nothing left to do.
             with self._db.write() as tx:
-                operations.update(tx, operation_id, state="done")
+                operations.update(tx, operation_id, state=OperationState.DONE)
             return
-        if operation.state == "undoing":
+        if operation.state == OperationState.UNDOING:
             self._undo(run, recipe, done)
         else:
             self._forward(run, recipe, done)
@@ -146,10 +148,9 @@ class Runner:
             step.record(run, tx, value)
             done.append(step.name)
             if last:
-                recipe.done(run, tx)
-            operations.update(
-                tx, run.operation.id, state="done" if last else "running", steps_done=done
-            )
+                _end(tx, run, VERBS[recipe.verb].done, recipe.done(run, tx))
+            state = OperationState.DONE if last else OperationState.RUNNING
+            operations.update(tx, run.operation.id, state=state, steps_done=done)
         fault.point(recipe.verb, step.name, "journal")
 
     def _stumbled(self, run: Any, recipe: Recipe, done: list[str], error: Exception) -> None:
@@ -169,21 +170,23 @@ class Runner:
             return
         log.warning("operation fails", verb=op.verb, operation=op.id, error=str(error))
         detail_id = error.detail_id if isinstance(error, DriverError) else "001"
+        turned: dict[str, Any] = {
+            "state": OperationState.UNDOING,
+            "error": str(error)[:2000],
+            "detail_id": detail_id,
+            "attempts": 0,
+            "not_before": None,
+        }
         with self._db.write() as tx:
-            operations.update(
-                tx, op.id, state="undoing", error=str(error)[:2000], detail_id=detail_id,
-                steps_done=done, attempts=0, not_before=None,
-            )  # fmt: skip
-        undoing = msgspec.structs.replace(
-            op, state="undoing", error=str(error)[:2000], detail_id=detail_id, attempts=0
-        )
+            operations.update(tx, op.id, steps_done=done, **turned)
+        undoing = msgspec.structs.replace(op, **turned)
         self._undo(msgspec.structs.replace(run, operation=undoing), recipe, done)
 
     def _later(self, op: Operation, why: str, limit: float = _BACKOFF[-1]) -> None:
         seconds = min(limit, _BACKOFF[min(op.attempts, len(_BACKOFF) - 1)])
         log.info("operation waits", verb=op.verb, operation=op.id, seconds=seconds, why=why)
         # While undoing, `error` keeps saying why it failed in the first place.
-        error = op.error if op.state == "undoing" else why[:2000]
+        error = op.error if op.state == OperationState.UNDOING else why[:2000]
         with self._db.write() as tx:
             operations.update(
                 tx,
@@ -213,10 +216,21 @@ class Runner:
             fault.point(recipe.verb, step.name, "undo-journal")
         error = DriverError(op.error or "unknown error", detail_id=op.detail_id or "001")
         with self._db.write() as tx:
-            recipe.failed(run, tx, error)
-            operations.update(tx, op.id, state="failed")
+            _end(tx, run, VERBS[recipe.verb].failed, recipe.failed(run, tx, error))
+            operations.update(tx, op.id, state=OperationState.FAILED)
             if op.payload.get("share_id"):
                 messages.insert(tx, _message(op, error))
+
+
+def _end(tx: Tx, run: Any, ending: Ending, columns: Columns) -> None:
+    """The resource is as the verb's row says that the operation leaves it."""
+    kind = KINDS[run.operation.resource_type]
+    if ending is GOES:
+        kind.delete(tx, run)
+        return
+    changed = {kind.column: ending, **columns} if isinstance(ending, Status) else columns
+    if changed:
+        kind.update(tx, run.operation.resource_id, **changed)
 
 
 def _message(op: Operation, error: DriverError) -> Message:

@@ -2,6 +2,8 @@
 
 from roadstead.model.errors import Awaiting, DriverError, Transient
 from roadstead.model.shares import ShareInstance
+from roadstead.model.states import ShareServerStatus
+from roadstead.model.verbs import SERVER_LOST
 from roadstead.model.world import Place
 from roadstead.roads import network as road
 from roadstead.store import allocations, flows, operations, share_servers
@@ -21,9 +23,9 @@ def check_ready(tx: Tx, server_id: str) -> None:
     """The share server works. Awaiting while an operation makes or changes it, Transient while it
     only says so; DriverError when it could not be made."""
     server = share_servers.find(tx, server_id)
-    if server is None or server.status in ("error", "deleting"):
+    if server is None or server.status in SERVER_LOST:
         raise DriverError(f"share server {server_id} could not be set up", detail_id="004")
-    if server.status != "active":
+    if server.status != ShareServerStatus.ACTIVE:
         busy = server_id in operations.live_resources(tx, server.agent_host)
         raise (Awaiting if busy else Transient)(f"share server {server_id} is {server.status}")
 

@@ -10,10 +10,12 @@ import msgspec
 from roadstead.model.errors import RoadsteadError, Unsupported
 from roadstead.model.operations import Operation
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
-from roadstead.model.states import VERBS
+from roadstead.model.states import ShareServerStatus
+from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops import gateways
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Step
+from roadstead.ops.subjects import Columns
 from roadstead.roads import direct
 from roadstead.roads import network as road
 from roadstead.roads.backend import Backend
@@ -203,7 +205,7 @@ def _export_again(run: ServerRun) -> dict[str, list[ExportPath]]:
     found: dict[str, list[ExportPath]] = {}
     for instance in instances:
         # The others' own recipes find the new address themselves, or have no use for it.
-        if instance.status not in ("creating", "deleting", "error"):
+        if instance.status not in SHARE_NOT_SERVED:
             with backend.share_lock(instance.id):
                 found[instance.id] = direct.ensure_served(backend, instance)
     return found
@@ -217,21 +219,21 @@ def _record_paths(_run: ServerRun, tx: Tx, paths: dict[str, list[ExportPath]]) -
 # --- ends -------------------------------------------------------------------------------------
 
 
-def _active(run: ServerRun, tx: Tx) -> None:
-    share_servers.update(tx, run.server.id, status="active")
+def _made(run: ServerRun, tx: Tx) -> Columns:
     if run.backend.is_gateway:
         kind = {"kind": "gateway", "variant": run.backend.export.info.gateway or ""}
         share_servers.set_details(tx, run.server.id, {**run.server.details, **kind})
+    return {}
 
 
-def _changed(run: ServerRun, tx: Tx) -> None:
+def _changed(run: ServerRun, tx: Tx) -> Columns:
     """Shares that need such a server find it."""
     network_id = run.server.share_network_id
     lock_share_network(tx, network_id)
     joined = [service.id for service in security_services.of_network(tx, network_id)]
     share_servers.set_purpose(tx, run.server, [s.id for s in run.subnets], joined)
-    _active(run, tx)
-    share_networks.settle(tx, network_id)
+    share_networks.settle(tx, network_id, run.server.id, ShareServerStatus.ACTIVE)
+    return _made(run, tx)
 
 
 def _refuse(_run: ServerRun) -> None:
@@ -244,19 +246,12 @@ def _let_go(run: ServerRun) -> None:
         raise Unsupported("a share server is a namespace of this host: nobody else could keep it")
 
 
-def _refused(run: ServerRun, tx: Tx, _error: RoadsteadError) -> None:
-    share_servers.update(tx, run.server.id, status=VERBS[run.operation.verb].failed)
-
-
-def _failed(run: ServerRun, tx: Tx, error: RoadsteadError) -> None:
-    lock_share_network(tx, run.server.share_network_id)
-    share_servers.update(tx, run.server.id, status="error")
+def _failed(run: ServerRun, tx: Tx, error: RoadsteadError) -> Columns:
+    network_id = run.server.share_network_id
+    lock_share_network(tx, network_id)
     share_servers.set_details(tx, run.server.id, {**run.server.details, "error": str(error)[:1000]})
-    share_networks.settle(tx, run.server.share_network_id)
-
-
-def _gone(run: ServerRun, tx: Tx) -> None:
-    share_servers.delete(tx, run.server)
+    share_networks.settle(tx, network_id, run.server.id, ShareServerStatus.ERROR)
+    return {}
 
 
 CREATE = Recipe(
@@ -268,20 +263,17 @@ CREATE = Recipe(
         Step(name="ports", do=_ports, undo=_no_ports),
         Step(name="export", do=_export, undo=_no_export),
     ),
-    done=_active,
+    done=_made,
     failed=_failed,
 )
 MANAGE = Recipe(
     verb="share_server.manage",
     steps=(Step(name="find", do=_refuse),),
-    done=_active,
-    failed=_refused,
+    done=_made,
 )
 UNMANAGE = Recipe(
     verb="share_server.unmanage",
     steps=(Step(name="let-go", do=_let_go),),
-    done=_gone,
-    failed=_refused,
 )
 DELETE = Recipe(
     verb="share_server.delete",
@@ -292,7 +284,6 @@ DELETE = Recipe(
         Step(name="place", do=_no_place),
         Step(name="segments", do=_no_segments),
     ),
-    done=_gone,
     failed=_failed,
 )
 UPDATE = Recipe(

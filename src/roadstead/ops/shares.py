@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from roadstead.model.errors import DriverError, RoadsteadError, Transient
-from roadstead.model.states import VERBS
+from roadstead.model.states import ShareStatus
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops import gateways
 from roadstead.ops.recipe import Recipe, Run, Step
 from roadstead.ops.server_state import check_ready, place_of_instance
+from roadstead.ops.subjects import Columns
 from roadstead.roads import direct
 from roadstead.roads.direct import GIB
 from roadstead.store import export_locations, flows, share_servers
@@ -55,24 +56,16 @@ def _unserve(run: Run) -> None:
         gateways.ensure_not_passing(run.db, run.backend, run.instance)
 
 
-def _status(status: str, progress: str | None = None) -> "dict[str, str]":
-    return {"status": status} if progress is None else {"status": status, "progress": progress}
+def _made(_run: Run, _tx: Tx) -> Columns:
+    return {"progress": "100%"}
 
 
-def _available(run: Run, tx: Tx) -> None:
-    store.set_instance(tx, run.instance.id, **_status("available", "100%"))
-
-
-def _failed(run: Run, tx: Tx, _error: RoadsteadError) -> None:
-    store.set_instance(tx, run.instance.id, status=VERBS[run.operation.verb].failed)
-
-
-def _gone(run: Run, tx: Tx) -> None:
-    store.delete(tx, run.instance.share_id)
+def _gone(run: Run, tx: Tx) -> Columns:
     flows.release(tx, run.instance.id)
     if run.instance.share_server_id is not None:
         # From now on it may be unused.
         share_servers.update(tx, run.instance.share_server_id)
+    return {}
 
 
 def _new_size(run: Run) -> int:
@@ -87,18 +80,25 @@ def _resize_back(run: Run) -> None:
     run.backend.pool.ensure_size(run.instance.id, run.instance.size_gib * GIB)
 
 
-def _resized(run: Run, tx: Tx) -> None:
+def _resized(run: Run, tx: Tx) -> Columns:
     size = _new_size(run)
     store.update(tx, run.instance.share_id, size_gib=size, reserved_gib=size)
-    store.set_instance(tx, run.instance.id, status="available")
+    return {}
 
 
-def _not_resized(run: Run, tx: Tx, error: RoadsteadError) -> None:
+def _not_resized(run: Run, tx: Tx, error: RoadsteadError, status: ShareStatus) -> Columns:
     """The old size holds again. A share whose data did not fit is as good as before."""
     store.update(tx, run.instance.share_id, reserved_gib=run.instance.size_gib)
     refused = isinstance(error, DriverError) and error.detail_id in ("018", "019")
-    status = "available" if refused else VERBS[run.operation.verb].failed
-    store.set_instance(tx, run.instance.id, status=status)
+    return {"status": ShareStatus.AVAILABLE if refused else status}
+
+
+def _not_extended(run: Run, tx: Tx, error: RoadsteadError) -> Columns:
+    return _not_resized(run, tx, error, ShareStatus.EXTENDING_ERROR)
+
+
+def _not_shrunk(run: Run, tx: Tx, error: RoadsteadError) -> Columns:
+    return _not_resized(run, tx, error, ShareStatus.SHRINKING_ERROR)
 
 
 CREATE = Recipe(
@@ -107,24 +107,22 @@ CREATE = Recipe(
         Step(name="pool", do=_make_bytes, undo=_remove_bytes),
         Step(name="export", do=_serve, record=_record_paths, undo=_unserve),
     ),
-    done=_available,
-    failed=_failed,
+    done=_made,
 )
 DELETE = Recipe(
     verb="share.delete",
     steps=(Step(name="export", do=_unserve), Step(name="pool", do=_remove_bytes)),
     done=_gone,
-    failed=_failed,
 )
 EXTEND = Recipe(
     verb="share.extend",
     steps=(Step(name="size", do=_resize, undo=_resize_back),),
     done=_resized,
-    failed=_not_resized,
+    failed=_not_extended,
 )
 SHRINK = Recipe(
     verb="share.shrink",
     steps=(Step(name="size", do=_resize, undo=_resize_back),),
     done=_resized,
-    failed=_not_resized,
+    failed=_not_shrunk,
 )

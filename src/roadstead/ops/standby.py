@@ -9,6 +9,8 @@ from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import place_netns, standby_place
 from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer
+from roadstead.model.states import AccessState, ShareServerStatus
+from roadstead.model.verbs import SHARE_COMES_OR_GOES
 from roadstead.model.world import ExportSpec, Place, RuleSpec
 from roadstead.ops import gateways
 from roadstead.roads import direct, gateway, pair
@@ -22,8 +24,6 @@ from roadstead.store.db import Database, Tx
 log = structlog.get_logger()
 
 _WHOLE_EVERY = 30
-# The share's own operation takes it away, and the active gateway has cut its clients already.
-_NOT_PASSED = frozenset(("creating", "deleting"))
 _Flows = list[tuple[ExportSpec, list[RuleSpec]]]
 
 
@@ -68,7 +68,7 @@ class StandbySweep:
             found = [
                 self._wanted_for(tx, standby, servers[server_id], own)
                 for server_id in sorted({lease.share_server_id for lease in own})
-                if server_id in servers and servers[server_id].status != "deleting"
+                if server_id in servers and servers[server_id].status != ShareServerStatus.DELETING
             ]
         return found
 
@@ -168,13 +168,16 @@ def place_of(server_id: str, own: list[Lease], passing: list[FlowLease]) -> Plac
 
 
 def _flows(tx: Tx, place: Place, server_id: str) -> _Flows:
-    """What the active gateway may pass: rules count that are active, for those the filer knows."""
+    """What the active gateway may pass: rules count that are active, for those the filer knows.
+    Of a share that comes or goes nothing: where it goes, the active one has cut its clients."""
     rules = access.in_shares_of_server(tx, server_id)
     found: _Flows = []
     for instance in shares.instances_of_server(tx, server_id):
-        if instance.id not in place.flows or instance.status in _NOT_PASSED:
+        if instance.id not in place.flows or instance.status in SHARE_COMES_OR_GOES:
             continue
-        mine = [rule for rule in rules.get(instance.share_id, ()) if rule.state == "active"]
+        mine = [
+            rule for rule in rules.get(instance.share_id, ()) if rule.state == AccessState.ACTIVE
+        ]
         spec = ExportSpec(
             instance_id=instance.id,
             export_id=instance.export_id or 0,

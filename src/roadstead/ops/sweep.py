@@ -16,7 +16,8 @@ from roadstead.drivers.base_filer import FilerTree
 from roadstead.model.access import AccessRule, canonical_target
 from roadstead.model.errors import InUse, RoadsteadError
 from roadstead.model.shares import ShareInstance
-from roadstead.model.states import ACCESS_IN_FORCE
+from roadstead.model.states import ACCESS_IN_FORCE, ACCESS_PENDING, ShareStatus
+from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.model.world import ExportRef, Mark, Place
 from roadstead.ops.mended import ensure_all, mended
 from roadstead.ops.runner import Runner
@@ -27,9 +28,6 @@ from roadstead.store import shares as share_store
 from roadstead.store.db import Database, utcnow
 
 log = structlog.get_logger()
-
-# In these states a recipe is making or removing the share; it looks after the world itself.
-_IN_MOTION = frozenset(("creating", "deleting", "error", "error_deleting"))
 
 
 class Sweep:
@@ -94,7 +92,9 @@ class Sweep:
             touched = operations.touched_shares(tx, self._host, began)
         found = self._orphans(backend, disks, exports, at, set(rows), grace)
         found += self._forgotten(backend, exports)
-        still = {i: r for i, r in rows.items() if r.status not in _IN_MOTION and i not in busy}
+        still = {
+            i: r for i, r in rows.items() if r.status not in SHARE_NOT_SERVED and i not in busy
+        }
         # What a recipe has done half was not broken.
         untouched = {i for i, r in still.items() if r.share_id not in touched}
         for finding in mended(before, disks, exports, untouched):
@@ -211,7 +211,7 @@ class Sweep:
                 )  # fmt: skip
                 found += 1
             wanted = {r.access_to: r.access_level for r in rules if r.state in ACCESS_IN_FORCE}
-            pending = any(r.state not in ("active", "error") for r in rules)
+            pending = any(r.state in ACCESS_PENDING for r in rules)
             if not pending and self._differs(backend, instance, export, wanted):
                 direct.ensure_admitted(backend, instance, rules)
                 self._report("differs", "access", instance.id, "rules differ", "applied again")
@@ -248,7 +248,7 @@ class Sweep:
         if key in self._reported:
             return
         with self._db.write() as tx:
-            share_store.set_instance(tx, instance.id, status="error")
+            share_store.set_instance(tx, instance.id, status=ShareStatus.ERROR)
         self._reported.add(key)
         self._report("lost", "share", instance.id, "its image is missing", "set to error", False)
 

@@ -12,9 +12,10 @@ import msgspec
 from roadstead.drivers.export.rules import Network, by_specificity, plain_address
 from roadstead.model.access import AccessRule
 from roadstead.model.attachments import Attachment
-from roadstead.model.probes import BROKEN, Probe
+from roadstead.model.probes import Probe
 from roadstead.model.shares import ExportLocation, Share
-from roadstead.model.states import ACCESS_IN_FORCE
+from roadstead.model.states import ACCESS_IN_FORCE, AccessState, Verdict
+from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.roads import direct
 
 ADMITTED, REFUSED, UNREACHABLE = "admitted", "refused", "unreachable"
@@ -139,7 +140,7 @@ def _rule_hop(facts: Facts, client: str | None, rule: AccessRule | None) -> Hop:
         what = f"refused: none of {len(in_force)} rules in force admits {client}"
         return Hop(name="rule", what=what, ok=False)
     what = f"{rule.access_to} admits {client} at level {rule.access_level} (rule {rule.id})"
-    if rule.state != "active":
+    if rule.state != AccessState.ACTIVE:
         return Hop(name="rule", what=f"{what}; it is {rule.state}", ok=None)
     return Hop(name="rule", what=what)
 
@@ -147,7 +148,7 @@ def _rule_hop(facts: Facts, client: str | None, rule: AccessRule | None) -> Hop:
 def export_hop(facts: Facts) -> Hop:
     """The share as its export server has it."""
     paths = ", ".join(location.path for location in facts.locations)
-    served = bool(paths) and facts.share.status not in ("creating", "deleting", "error")
+    served = bool(paths) and facts.share.status not in SHARE_NOT_SERVED
     what = f"{facts.share.proto} export at {paths}" if paths else "not exported"
     return Hop(name="export", what=f"{what}; the share is {facts.share.status}", ok=served)
 
@@ -165,4 +166,4 @@ def probe_hop(probe: Probe | None) -> Hop:
     what = f"{probe.finding.verdict} at {when} UTC"
     if probe.finding.problem:
         what = f"{what}: {probe.finding.problem}"
-    return Hop(name="probe", what=what, ok=probe.finding.verdict != BROKEN)
+    return Hop(name="probe", what=what, ok=probe.finding.verdict != Verdict.BROKEN)

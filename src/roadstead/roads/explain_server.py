@@ -10,6 +10,7 @@ import msgspec
 
 from roadstead.model.gateways import OK
 from roadstead.model.share_networks import GatewayReport, ShareNetwork, ShareServer
+from roadstead.model.states import ShareServerStatus
 from roadstead.model.world import Flow
 from roadstead.roads.explain import Explanation, Facts, Hop, explain
 
@@ -81,7 +82,7 @@ def _server_hops(
     server = behind.server
     if not behind.is_gateway:
         what = f"share server {server.id}, on this network only; it is {server.status}"
-        return [Hop(name="server", what=what, ok=server.status == "active")]
+        return [Hop(name="server", what=what, ok=server.status == ShareServerStatus.ACTIVE)]
     return [_gateway_hop(behind, admin=admin), _storage_hop(behind, client, level, admin=admin)]
 
 

@@ -12,6 +12,7 @@ from roadstead.model.access import AccessRule
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.hosts import mount_command
 from roadstead.model.shares import ExportLocation, Share
+from roadstead.model.states import AccessState, AttachmentState
 from roadstead.roads.explain import Explanation, Facts, Hop, export_hop, pool_hop
 
 ATTACHED, NOT_ATTACHED = "attached", "not attached"
@@ -26,13 +27,14 @@ CACHES = {
     "metadata": "the guest keeps names and sizes for a while: others' new files may come late",
 }
 _STATES: dict[str, tuple[bool | None, str]] = {
-    "attaching": (None, "it is being attached"),
-    "inactive": (None, "it is there from the VM's next start on"),
-    "active": (True, "it is plugged in"),
-    "detaching": (None, "it is being detached"),
-    "broken": (False, "its daemon has died: stop and start the VM"),
-    "error": (False, "it could not be attached"),
+    AttachmentState.ATTACHING: (None, "it is being attached"),
+    AttachmentState.INACTIVE: (None, "it is there from the VM's next start on"),
+    AttachmentState.ACTIVE: (True, "it is plugged in"),
+    AttachmentState.DETACHING: (None, "it is being detached"),
+    AttachmentState.BROKEN: (False, "its daemon has died: stop and start the VM"),
+    AttachmentState.ERROR: (False, "it could not be attached"),
 }
+_NOT_MOUNTED = (AttachmentState.ATTACHING, AttachmentState.ERROR)
 
 
 class VmFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +138,7 @@ def _mount_hop(facts: VmFacts, attachment: Attachment, *, admin: bool) -> Hop:
         if attachment.access_level == "ro"
         else ""
     )
-    if facts.grant is None and attachment.state in ("attaching", "error"):
+    if facts.grant is None and attachment.state in _NOT_MOUNTED:
         return Hop(name="mount", what="not mounted on the host yet", ok=None)
     if facts.grant is None:
         what = "the share's bytes are on this very host: bound from there, without an export"
@@ -150,6 +152,6 @@ def _mount_hop(facts: VmFacts, attachment: Attachment, *, admin: bool) -> Hop:
 def _rule_hop(rule: AccessRule, *, admin: bool) -> Hop:
     whom = rule.access_to if admin else "the compute host"
     what = f"a rule of its own admits {whom} at level {rule.access_level} (rule {rule.id})"
-    if rule.state != "active":
+    if rule.state != AccessState.ACTIVE:
         return Hop(name="rule", what=f"{what}; it is {rule.state}", ok=None)
     return Hop(name="rule", what=what)

@@ -10,14 +10,15 @@ from roadstead.model.access import AccessRule
 from roadstead.model.errors import BadRequest, ConfigError, Forbidden, NotFound
 from roadstead.model.ids import new_id
 from roadstead.model.shares import Share
-from roadstead.model.states import ACCESS_PENDING, TRANSITIONAL_SHARE_STATUSES
+from roadstead.model.states import SHARE_TRANSITIONAL, AccessState
+from roadstead.ops.begin import check
+from roadstead.ops.subjects import of_rule
 from roadstead.service import attached, locks, passwords
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import WantedLocks
 from roadstead.service.share_networks import check_share as check_network
 from roadstead.service.shares import get as get_share
 from roadstead.service.shares import reach_own
-from roadstead.service.submit import submit
 from roadstead.store import access as store
 from roadstead.store import share_types
 from roadstead.store.access import RuleFilter
@@ -44,7 +45,8 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
     BadRequest: a rule for the same target exists, the share is in a transitional state, or the
     project may not admit that network. Conflict: the user has another password there.
     """
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         share = reach_own(tx, caller, share_id)
         _check_share(tx, share)
         _check_target(service, tx, share, new)
@@ -54,15 +56,14 @@ def allow(service: Service, caller: Caller, share_id: str, new: NewRule) -> Acce
             access_type=new.access_type,
             access_to=new.access_to,
             access_level=new.access_level,
-            state="queued_to_apply",
+            state=AccessState.QUEUED_TO_APPLY,
             access_key=passwords.sealed(service, tx, share, new.access_to, new.password),
             metadata=dict(new.metadata),
             created_at=utcnow(),
         )
         store.insert(tx, rule)
         locks.set_on_rule(tx, caller, rule, new.locks)
-        host = submit(service, caller, tx, "access.apply", share, resource_id=rule.id)
-    service.engine.wake(host)
+        act.begin("access.apply", of_rule(rule, share))
     return _shown(service, caller, rule)
 
 
@@ -74,7 +75,8 @@ def deny(
 
     NotFound: no such rule of this share. Conflict: it is just being applied. Forbidden: locked.
     """
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         share = reach_own(tx, caller, share_id)
         rule = store.get(tx, caller.scope, access_id)
         if rule is None or rule.share_id != share_id:
@@ -82,34 +84,25 @@ def deny(
         attached.refuse_rule(tx, access_id, "removed")
         locks.lift_for_deny(tx, caller, access_id, unrestrict=unrestrict)
         _check_share(tx, share)
-        store.update(tx, access_id, state="queued_to_deny")
-        host = submit(service, caller, tx, "access.deny", share, resource_id=access_id)
-    service.engine.wake(host)
+        act.begin("access.deny", of_rule(rule, share))
 
 
 def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> AccessRule:
     """The rule will be in force at `level`; nothing happens when it is so already."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         rule, share = _reach_rule(tx, caller, rule_id)
         if rule.access_level == level:
             return _shown(service, caller, rule)
         _check_share(tx, share)
-        if rule.state in ACCESS_PENDING:
-            raise BadRequest(f"access rule {rule_id} is {rule.state}")
+        subject = of_rule(rule, share)
+        check("access.update", subject)
         if level != "rw":
             attached.refuse_rule(tx, rule_id, f"changed to {level}")
-        store.update(tx, rule_id, access_level=level, state="queued_to_update")
-        host = submit(
-            service,
-            caller,
-            tx,
-            "access.update",
-            share,
-            resource_id=rule_id,
-            old_level=rule.access_level,
-        )
-    service.engine.wake(host)
-    changed = msgspec.structs.replace(rule, access_level=level, state="queued_to_update")
+        new = {"access_level": level}
+        act.begin("access.update", subject, columns=new, old_level=rule.access_level)
+    state = AccessState.QUEUED_TO_UPDATE
+    changed = msgspec.structs.replace(rule, access_level=level, state=state)
     return _shown(service, caller, changed)
 
 
@@ -187,7 +180,7 @@ def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share
 
 def _check_share(tx: Tx, share: Share) -> None:
     check_network(tx, share.share_network_id)
-    if not share.host or share.status in TRANSITIONAL_SHARE_STATUSES:
+    if not share.host or share.status in SHARE_TRANSITIONAL:
         raise BadRequest(f"share {share.id} is {share.status or 'not placed'}; try again later")
 
 

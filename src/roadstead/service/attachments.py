@@ -12,13 +12,14 @@ from roadstead.model.attachments import LEVELS, Attachment, ComputeHost, Vm, def
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from roadstead.model.hosts import CACHES, DRIVERS, TAG_BYTES, is_tag
 from roadstead.model.ids import new_id
-from roadstead.model.operations import Operation
 from roadstead.model.shares import Share
+from roadstead.model.states import AttachmentState, ShareStatus
+from roadstead.ops.subjects import of_attachment
 from roadstead.service import fitness
 from roadstead.service.context import Caller, Service
 from roadstead.service.shares import reach_own
 from roadstead.store import attachments as store
-from roadstead.store import operations, vms
+from roadstead.store import vms
 from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.scope import everyone
@@ -47,9 +48,10 @@ def attach(service: Service, caller: Caller, new: NewAttachment) -> Attachment:
     to do. BadRequest, OverQuota.
     """
     _check_words(new)
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         share = reach_own(tx, caller, new.share_id)
-        if share.status != "available":
+        if share.status != ShareStatus.AVAILABLE:
             raise Conflict(f"share {share.id} is {share.status}; it can be attached when available")
         vm = reach_vm(tx, caller, new.vm)
         _check_project(caller, share, vm)
@@ -61,8 +63,7 @@ def attach(service: Service, caller: Caller, new: NewAttachment) -> Attachment:
         _check_quota(service, tx, share.project_id)
         attachment = _attachment(caller, new, share, vm, driver)
         store.insert(tx, attachment)
-        _submit(service, caller, tx, "attachment.attach", attachment, share)
-    service.engine.wake(vm.host)
+        act.begin("attachment.attach", of_attachment(attachment, share.instance_id))
     return attachment
 
 
@@ -72,14 +73,14 @@ def detach(
     """The attachment is `detaching` and will be gone. A running VM keeps a 9p device: it stays
     `detaching` until the VM stops, and with `force` the VM is powered off. Conflict while an
     operation on it is under way."""
-    with service.db.write() as tx:
-        attachment = _reach(tx, caller, attachment_id)
-        share = reach_own(tx, caller, attachment.share_id)
-        # A host that was prepared for the VM clears away what it has for this.
-        store.update(tx, attachment_id, state="detaching", error=None, target_host=None)
-        _submit(service, caller, tx, "attachment.detach", attachment, share, force=force)
-    service.engine.wake(attachment.host)
-    return msgspec.structs.replace(attachment, state="detaching", error=None, target_host=None)
+    # A host that was prepared for the VM clears away what it has for this.
+    new = {"error": None, "target_host": None}
+    with service.acting(caller) as act:
+        attachment = _reach(act.tx, caller, attachment_id)
+        share = reach_own(act.tx, caller, attachment.share_id)
+        subject = of_attachment(attachment, share.instance_id)
+        act.begin("attachment.detach", subject, columns=new, force=force)
+    return msgspec.structs.replace(attachment, state=AttachmentState.DETACHING, **new)
 
 
 def get(service: Service, caller: Caller, attachment_id: str) -> Attachment:
@@ -199,31 +200,6 @@ def _attachment(
         driver=driver,
         cache=new.cache,
         cold=new.cold,
-        state="attaching",
+        state=AttachmentState.ATTACHING,
         created_at=utcnow(),
     )
-
-
-def _submit(
-    service: Service,
-    caller: Caller,
-    tx: Tx,
-    verb: str,
-    attachment: Attachment,
-    share: Share,
-    **payload: object,
-) -> None:
-    operation = Operation(
-        id=new_id(),
-        verb=verb,
-        resource_id=attachment.id,
-        project_id=attachment.project_id,
-        user_id=caller.user_id,
-        request_id=caller.request_id,
-        host=attachment.host,
-        state="todo",
-        payload={"instance_id": share.instance_id, "share_id": share.id, **payload},
-        created_at=utcnow(),
-    )
-    operations.insert(tx, operation)
-    service.engine.submit(tx, operation.id, attachment.host)

@@ -1,6 +1,7 @@
 """Who asks, and what the service works with."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import msgspec
 
@@ -8,6 +9,7 @@ from roadstead.engine.base import Engine
 from roadstead.model.errors import ConfigError, Forbidden
 from roadstead.model.network_pools import NetworkPool
 from roadstead.model.quotas import DEFAULT_LIMITS
+from roadstead.ops.begin import Act, Asker, acting
 from roadstead.store.db import Database
 from roadstead.store.scope import Scope, everyone, project
 from roadstead.store.secrets import SecretBox
@@ -43,13 +45,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(f"policy does not allow {rule}")
 
 
-class BackendFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API must know of a configured backend without touching its drivers."""
-
-    name: str
-    protocols: tuple[str, ...]
-
-
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a service function needs; made once per process."""
 
@@ -71,6 +66,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     networks: Mapping[str, NetworkPool] = {}
     # seals what must not be in the database in clear
     secrets: SecretBox | None = None
+
+    def acting(self, caller: Asker) -> AbstractContextManager[Act]:
+        """A write transaction in which operations may begin for that caller."""
+        return acting(self.db, self.engine, caller)
 
     def box(self) -> SecretBox:
         """What seals passwords. ConfigError without keys."""

@@ -8,6 +8,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 
 from roadstead.model.share_networks import GatewayShown
 from roadstead.model.shares import Pool
+from roadstead.model.states import GatewayHealth
 from roadstead.service.context import Service
 from roadstead.store import gateway_reports, operations, pools, services
 from roadstead.store.db import Tx, utcnow
@@ -49,7 +50,7 @@ def _gateways(shown: list[GatewayShown]) -> list[Metric]:
         r = one.report
         own = [r.share_server_id, one.share_network_id, one.project_id, one.backend_host, r.host,
                r.role]  # fmt: skip
-        up.add_metric(own, float(r.health == "ok"))
+        up.add_metric(own, float(r.health == GatewayHealth.OK))
         sessions.add_metric(own, r.sessions)
         if r.started_at is not None:
             uptime.add_metric(own, (utcnow() - r.started_at).total_seconds())

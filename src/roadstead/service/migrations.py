@@ -9,17 +9,17 @@ import msgspec
 
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.errors import Conflict, NotFound
-from roadstead.model.ids import new_id
-from roadstead.model.operations import Operation
 from roadstead.model.shares import ShareInstance
+from roadstead.ops.begin import Act, fits
+from roadstead.ops.subjects import of_attachment
 from roadstead.service.attachments import is_alive, reach_vm
 from roadstead.service.context import Caller, Service
 from roadstead.service.fitness import strings
 from roadstead.store import attachments as store
-from roadstead.store import operations, vms
 from roadstead.store import shares as share_store
+from roadstead.store import vms
 from roadstead.store.attachments import AttachmentFilter
-from roadstead.store.db import Tx, utcnow
+from roadstead.store.db import Tx
 from roadstead.store.scope import everyone
 
 
@@ -54,18 +54,15 @@ def prepare(service: Service, caller: Caller, vm: str, host: str) -> Migration:
 
     NotFound: VM or host. Conflict: with each reason against it; or another host is prepared.
     """
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         baggage = _baggage(tx, reach_vm(tx, caller, vm))
         target = vms.host(tx, host)
         if target is None:
             raise NotFound(f"compute host {host} could not be found")
         _refuse(baggage, target)
         shares = {each.share_id: each for each in baggage.instances}
-        begun = [
-            _begin(service, caller, tx, each, shares[each.share_id], host)
-            for each in baggage.attachments
-        ]
-    service.engine.wake(host)
+        begun = [_begin(act, each, shares[each.share_id].id, host) for each in baggage.attachments]
     return Migration(vm=baggage.vm, host=host, attachments=begun)
 
 
@@ -106,30 +103,10 @@ def _refuse(baggage: _Baggage, target: ComputeHost) -> None:
         raise Conflict(f"VM {vm.name} cannot migrate to {target.host}: {'; '.join(reasons)}")
 
 
-def _begin(
-    service: Service,
-    caller: Caller,
-    tx: Tx,
-    attachment: Attachment,
-    instance: ShareInstance,
-    host: str,
-) -> tuple[Attachment, str]:
-    operation = Operation(
-        id=new_id(),
-        verb="attachment.prepare",
-        resource_id=attachment.id,
-        project_id=attachment.project_id,
-        user_id=caller.user_id,
-        request_id=caller.request_id,
-        host=host,
-        state="todo",
-        payload={"instance_id": instance.id, "share_id": attachment.share_id},
-        created_at=utcnow(),
-    )
-    operations.insert(tx, operation)
-    store.update(tx, attachment.id, target_host=host)
-    service.engine.submit(tx, operation.id, host)
-    return msgspec.structs.replace(attachment, target_host=host), operation.id
+def _begin(act: Act, attachment: Attachment, instance_id: str, host: str) -> tuple[Attachment, str]:
+    subject = of_attachment(attachment, instance_id, host=host)
+    begun = act.begin("attachment.prepare", subject, columns={"target_host": host})
+    return msgspec.structs.replace(attachment, target_host=host), begun.id
 
 
 # --- what stands against it -------------------------------------------------------------------
@@ -151,7 +128,7 @@ def _against(baggage: _Baggage, host: ComputeHost) -> Iterator[str]:
 
 def _not_ready(attachments: Sequence[Attachment]) -> Iterator[str]:
     for each in attachments:
-        if each.state not in ("active", "inactive"):
+        if not fits("attachment.prepare", each.state):
             yield f"attachment {each.id} is {each.state}"
 
 

@@ -9,6 +9,9 @@ import msgspec
 
 from roadstead.model.errors import BadRequest
 from roadstead.model.share_networks import ShareNetwork, ShareServer
+from roadstead.model.states import ShareNetworkStatus
+from roadstead.ops.begin import check
+from roadstead.ops.subjects import of_server
 from roadstead.store import network_checks as store
 from roadstead.store.db import Tx
 
@@ -49,7 +52,7 @@ def require(tx: Tx, network: ShareNetwork, change: str, servers: Sequence[ShareS
     being changed. The answers are used up."""
     if not servers:
         return
-    if network.status != "active":
+    if network.status != ShareNetworkStatus.ACTIVE:
         raise BadRequest(f"share network {network.id} is {network.status}, not active")
     known = store.read(tx, network.id, change)
     if any(server.host not in known for server in servers):
@@ -60,6 +63,5 @@ def require(tx: Tx, network: ShareNetwork, change: str, servers: Sequence[ShareS
     if None in answers:
         raise BadRequest("not every host has said yet whether it can do this change")
     for server in servers:
-        if server.status != "active":
-            raise BadRequest(f"share server {server.id} is {server.status}, not active")
+        check("share_server.update", of_server(server))
     store.forget_all(tx, network.id)

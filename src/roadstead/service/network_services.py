@@ -73,7 +73,8 @@ def replace(
 
     Forbidden in use unless `in_use`; BadRequest in use without a finished check before.
     """
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         network = reach_locked(tx, caller, network_id)
         _check(tx, caller, network, wanted)
         servers = server_store.of_network(tx, network_id)
@@ -84,20 +85,15 @@ def replace(
         if wanted.current is not None:
             store.detach(tx, network_id, wanted.current)
         store.attach(tx, network_id, wanted.new)
-        hosts = share_servers.change_all(
-            service,
-            caller,
-            tx,
+        share_servers.change_all(
+            act,
             network,
             servers,
             security_service_id=wanted.new,
             old_security_service_id=wanted.current,
         )
         share_networks.update(tx, network_id)
-        changed = reach(tx, caller, network_id)
-    for host in hosts:
-        service.engine.wake(host)
-    return changed
+        return reach(tx, caller, network_id)
 
 
 def ask(

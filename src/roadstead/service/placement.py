@@ -11,13 +11,14 @@ from roadstead.model.ids import is_uuid, new_id
 from roadstead.model.messages import Message
 from roadstead.model.share_networks import ShareNetwork, ShareServer
 from roadstead.model.shares import Pool, Share, ShareType
+from roadstead.model.states import ShareStatus
+from roadstead.ops.begin import Act
+from roadstead.ops.subjects import of_server, of_share
 from roadstead.scheduler.filters import Request
 from roadstead.scheduler.pick import pick
 from roadstead.service import share_networks
 from roadstead.service.context import Caller, Service
-from roadstead.service.share_servers import submit as submit_server
 from roadstead.service.shares import NewShare
-from roadstead.service.submit import submit
 from roadstead.store import (
     availability_zones,
     messages,
@@ -76,12 +77,11 @@ def _check_quota(service: Service, tx: Tx, project_id: str, size_gib: int) -> No
 
 
 def place(
-    service: Service, caller: Caller, tx: Tx, new: NewShare, *, share_id: str, instance_id: str
-) -> tuple[Share, str]:
-    """The share's rows are there and its creation is submitted; returns it and its agent's host.
-
-    Without a fitting pool the share is in `error`, a message says why, and the host is "".
-    """
+    service: Service, caller: Caller, act: Act, new: NewShare, *, share_id: str, instance_id: str
+) -> Share:
+    """The share's rows are there, and its creation has begun. Without a fitting pool the share is
+    in `error`, and a message says why."""
+    tx = act.tx
     share_type = _wanted_type(service, caller, tx, new)
     network = _network(caller, tx, new, share_type)
     _check(service, caller, tx, new, share_type, network)
@@ -90,10 +90,10 @@ def place(
     try:
         pool, server, made = _pick(tx, request)
     except NoValidPool as error:
-        share = msgspec.structs.replace(share, status="error")
+        share = msgspec.structs.replace(share, status=ShareStatus.ERROR)
         store.insert(tx, share, agent_host="", takes_export_id=False)
         messages.insert(tx, _no_pool(caller, share, error))
-        return share, ""
+        return share
     share = msgspec.structs.replace(
         share,
         host=pool.name,
@@ -102,8 +102,9 @@ def place(
     )
     store.insert(tx, share, agent_host=pool.host, takes_export_id=True)
     if server is not None and made:
-        submit_server(service, caller, tx, "share_server.create", server)
-    return share, submit(service, caller, tx, "share.create", share)
+        act.begin("share_server.create", of_server(server))
+    act.begin("share.create", of_share(share))
+    return share
 
 
 def _pick(tx: Tx, request: Request) -> tuple[Pool, ShareServer | None, bool]:
@@ -263,7 +264,7 @@ def _share(
         share_network_id=new.share_network_id,
         created_at=utcnow(),
         instance_id=instance_id,
-        status="creating",
+        status=ShareStatus.CREATING,
         metadata=dict(new.metadata),
     )
 

@@ -3,10 +3,9 @@
 import msgspec
 
 from roadstead.model.errors import BadRequest, NotFound
-from roadstead.model.ids import new_id
 from roadstead.model.probes import Probe
 from roadstead.model.shares import Share
-from roadstead.model.states import VERBS
+from roadstead.ops.subjects import of_share
 from roadstead.roads import gateway
 from roadstead.roads.explain import Explanation, Facts, Hop, explain
 from roadstead.roads.explain_server import ServerFacts, explain_server
@@ -15,7 +14,6 @@ from roadstead.service.attachments import is_alive, reach_vm
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import HIDDEN, sees, shown
 from roadstead.service.shares import reach_own
-from roadstead.service.submit import submit
 from roadstead.store import (
     access,
     attachments,
@@ -122,14 +120,9 @@ def _as_seen_by(caller: Caller, facts: Facts, found: Explanation) -> Explanation
 def start_probe(service: Service, caller: Caller, share_id: str) -> tuple[Share, str]:
     """The agent is going to probe the share, as the operation of this id. BadRequest: it is not
     served in its present status. Conflict: an operation on it is under way."""
-    operation_id = new_id()
-    with service.db.write() as tx:
-        share = reach_own(tx, caller, share_id)
-        if not share.host or share.status not in VERBS["share.probe"].start:
-            raise BadRequest(f"share {share_id} is {share.status}; there is nothing to probe")
-        host = submit(service, caller, tx, "share.probe", share, operation_id=operation_id)
-    service.engine.wake(host)
-    return share, operation_id
+    with service.acting(caller) as act:
+        share = reach_own(act.tx, caller, share_id)
+        return share, act.begin("share.probe", of_share(share)).id
 
 
 def last_probe(service: Service, caller: Caller, share_id: str) -> Probe:

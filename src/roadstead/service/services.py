@@ -16,8 +16,8 @@ class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     binary: str | None = None
     zone: str | None = None
-    state: str | None = None  # up | down
-    status: str | None = None  # enabled | disabled
+    state: str | None = None
+    status: str | None = None
     topic: str | None = None
     ensuring: str | None = None  # a boolean word
 
@@ -30,8 +30,8 @@ def _matches(record: ServiceRecord, wanted: ServiceFilter) -> bool:
         "host": record.host,
         "binary": record.binary,
         "zone": record.availability_zone,
-        "state": "up" if record.up else "down",
-        "status": "disabled" if record.disabled else "enabled",
+        "state": record.state,
+        "status": record.status,
         "topic": record.binary,  # the name of a process's queue was its own name
     }
     words = _TRUE if record.ensuring else _FALSE

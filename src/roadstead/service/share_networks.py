@@ -7,7 +7,7 @@ import msgspec
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import ShareNetwork, Subnet
-from roadstead.model.states import SHARE_NETWORK_STATUSES
+from roadstead.model.states import ShareNetworkStatus
 from roadstead.service import segments, share_servers
 from roadstead.service.context import Caller, Service
 from roadstead.store import availability_zones, segment_numbers, subnets
@@ -46,7 +46,7 @@ def reach_locked(tx: Tx, caller: Caller, network_id: str) -> ShareNetwork:
 
 def require_active(network: ShareNetwork) -> None:
     """BadRequest while the network is being changed, or after that failed."""
-    if network.status != "active":
+    if network.status != ShareNetworkStatus.ACTIVE:
         raise BadRequest(f"share network {network.id} is {network.status}, not active")
 
 
@@ -54,7 +54,7 @@ def check_share(tx: Tx, share_network_id: str | None) -> None:
     """BadRequest while the network of a share is being changed, or after that failed."""
     if share_network_id is not None:
         status = store.status_of(tx, share_network_id)
-        if status not in (None, "active"):
+        if status not in (None, ShareNetworkStatus.ACTIVE):
             raise BadRequest(f"share network {share_network_id} is {status}, not active")
 
 
@@ -178,23 +178,22 @@ def _move_default_subnet(
 def delete(service: Service, caller: Caller, network_id: str) -> None:
     """The network is gone, and its unused share servers are being removed. Conflict while a share
     names it, it has several subnets, or a server on it is not ours to remove."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         network = reach_locked(tx, caller, network_id)
         if store.has_shares(tx, network_id):
             raise Conflict(f"share network {network_id} is used by shares")
         if len(network.subnets) > 1:
             raise Conflict(f"share network {network_id} has several subnets; delete these first")
         servers = server_store.of_network(tx, network_id)
-        hosts = share_servers.remove_unused(service, caller, tx, servers)
+        share_servers.remove_unused(act, servers)
         store.delete(tx, network_id)
         segment_numbers.release_unused(tx, network.project_id)
-    for host in hosts:
-        service.engine.wake(host)
 
 
 def reset_status(service: Service, caller: Caller, network_id: str, status: str) -> None:
     """The network shows `status`; nothing else happens."""
-    if status not in SHARE_NETWORK_STATUSES:
+    if status not in frozenset(ShareNetworkStatus):
         raise BadRequest(f"{status!r} is no status of a share network")
     with service.db.write() as tx:
         reach(tx, caller, network_id)

@@ -8,74 +8,45 @@ from typing import Any
 
 import msgspec
 
-from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound
+from roadstead.model.errors import BadRequest, Conflict, NotFound
 from roadstead.model.ids import new_id
-from roadstead.model.operations import Operation
 from roadstead.model.share_networks import ShareNetwork, ShareServer, Subnet
-from roadstead.model.states import SHARE_SERVER_STATUSES, VERBS
+from roadstead.model.states import ShareNetworkStatus, ShareServerStatus
+from roadstead.ops.begin import Act, check, fits
+from roadstead.ops.subjects import of_server
 from roadstead.service.context import Caller, Service
 from roadstead.store import operations, pools, security_services, services, share_networks
 from roadstead.store import share_servers as store
 from roadstead.store.db import Tx, lock_share_network, utcnow
 
 
-def submit(
-    service: Service, caller: Caller, tx: Tx, verb: str, server: ShareServer, **payload: Any
-) -> str:
-    """The operation on the server is recorded and enqueued for its agent; returns that agent, to
-    wake after the commit. Conflict: the server has a live operation."""
-    operation = Operation(
-        id=new_id(),
-        verb=verb,
-        resource_id=server.id,
-        project_id=server.project_id,
-        user_id=caller.user_id,
-        request_id=caller.request_id,
-        host=server.agent_host,
-        state="todo",
-        payload={"share_server_id": server.id, "share_id": "", **payload},
-        created_at=utcnow(),
-    )
-    operations.insert(tx, operation)
-    service.engine.submit(tx, operation.id, server.agent_host)
-    return server.agent_host
-
-
-def remove_unused(
-    service: Service, caller: Caller, tx: Tx, servers: Iterable[ShareServer]
-) -> set[str]:
-    """These servers are being removed; returns the agents to wake. Conflict when one has shares,
-    is not ours to remove, or is just being made or changed."""
-    hosts: set[str] = set()
+def remove_unused(act: Act, servers: Iterable[ShareServer]) -> None:
+    """These servers are being removed. Conflict when one has shares, is not ours to remove, or is
+    just being made or changed."""
     for server in servers:
         if not server.is_auto_deletable:
             raise Conflict(f"share server {server.id} is not removed automatically")
-        if server.status not in VERBS["share_server.delete"].start:
+        if not fits("share_server.delete", server.status):
             raise Conflict(f"share server {server.id} is {server.status}; try again later")
-        if not store.begin_delete(tx, server):
-            raise Conflict(f"share server {server.id} holds shares")
-        hosts.add(submit(service, caller, tx, "share_server.delete", server))
-    return hosts
+        _remove(act, server)
+
+
+def _remove(act: Act, server: ShareServer) -> None:
+    """Conflict while shares are on it."""
+    if not store.is_unused(act.tx, server):
+        raise Conflict(f"share server {server.id} holds shares")
+    act.begin("share_server.delete", of_server(server))
 
 
 def change_all(
-    service: Service,
-    caller: Caller,
-    tx: Tx,
-    network: ShareNetwork,
-    servers: Sequence[ShareServer],
-    **payload: Any,
-) -> set[str]:
+    act: Act, network: ShareNetwork, servers: Sequence[ShareServer], **payload: Any
+) -> None:
     """Network and servers are `network_change`, and the servers' agents are asked to bring them in
-    line with what the network is now; returns the agents to wake."""
-    if not servers:
-        return set()
-    share_networks.update(tx, network.id, status="network_change")
-    hosts: set[str] = set()
+    line with what the network is now. Nothing happens without servers."""
+    if servers:
+        share_networks.update(act.tx, network.id, status=ShareNetworkStatus.NETWORK_CHANGE)
     for server in servers:
-        store.update(tx, server.id, status="network_change")
-        hosts.add(submit(service, caller, tx, "share_server.update", server, **payload))
-    return hosts
+        act.begin("share_server.update", of_server(server), **payload)
 
 
 def _reach(tx: Tx, caller: Caller, server_id: str) -> ShareServer:
@@ -100,19 +71,15 @@ def find_all(service: Service, caller: Caller) -> list[ShareServer]:
 def delete(service: Service, caller: Caller, server_id: str) -> None:
     """The server is `deleting`. Forbidden in another state than active or error; Conflict while
     shares are on it."""
-    with service.db.write() as tx:
-        server = _reach(tx, caller, server_id)
-        if server.status not in VERBS["share_server.delete"].start:
-            raise Forbidden(f"share server {server_id} is {server.status}")
-        if not store.begin_delete(tx, server):
-            raise Conflict(f"share server {server_id} holds shares")
-        host = submit(service, caller, tx, "share_server.delete", server)
-    service.engine.wake(host)
+    with service.acting(caller) as act:
+        server = _reach(act.tx, caller, server_id)
+        check("share_server.delete", of_server(server))
+        _remove(act, server)
 
 
 def reset_status(service: Service, caller: Caller, server_id: str, status: str) -> None:
     """The server shows `status`; nothing else happens. Conflict while an operation runs on it."""
-    if status not in SHARE_SERVER_STATUSES:
+    if status not in frozenset(ShareServerStatus):
         raise BadRequest(f"{status!r} is no status of a share server")
     with service.db.write() as tx:
         server = _reach(tx, caller, server_id)
@@ -134,13 +101,14 @@ class Managed(msgspec.Struct, frozen=True, kw_only=True):
 def manage(service: Service, caller: Caller, wanted: Managed) -> ShareServer:
     """The server has a row and is `manage_starting`. BadRequest when anything is not as it must
     be."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         lock_share_network(tx, wanted.share_network_id)
         _check_host(tx, wanted.host)
         network = share_networks.get(tx, caller.scope, wanted.share_network_id)
         if network is None:
             raise BadRequest(f"share network {wanted.share_network_id} could not be found")
-        if network.status != "active":
+        if network.status != ShareNetworkStatus.ACTIVE:
             raise BadRequest(f"share network {network.id} is {network.status}, not active")
         subnet = _managed_subnet(network, wanted.share_network_subnet_id)
         if any(s.identifier == wanted.identifier for s in store.find_all(tx, caller.scope)):
@@ -152,7 +120,7 @@ def manage(service: Service, caller: Caller, wanted: Managed) -> ShareServer:
             share_network_id=network.id,
             share_network_name=network.name,
             host=wanted.host,
-            status="manage_starting",
+            status=ShareServerStatus.MANAGE_STARTING,
             is_auto_deletable=False,
             identifier=wanted.identifier,
             subnet_ids=(subnet.id,),
@@ -163,8 +131,7 @@ def manage(service: Service, caller: Caller, wanted: Managed) -> ShareServer:
         purpose = store.purpose(server.host, server.subnet_ids, joined)
         store.insert(tx, server, purpose=purpose)
         options = wanted.driver_options
-        host = submit(service, caller, tx, "share_server.manage", server, driver_options=options)
-    service.engine.wake(host)
+        act.begin("share_server.manage", of_server(server), driver_options=options)
     return server
 
 
@@ -197,17 +164,16 @@ def _managed_subnet(network: ShareNetwork, subnet_id: str | None) -> Subnet:
 def unmanage(service: Service, caller: Caller, server_id: str, *, force: bool) -> None:
     """The server is `unmanage_starting`: it will be forgotten, and not be removed. `force` is for
     the agent: it need not find the server. BadRequest in the wrong state, or while it is used."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         server = _reach(tx, caller, server_id)
         lock_share_network(tx, server.share_network_id)
         if len(server.subnet_ids) > 1:
             raise BadRequest(f"share server {server_id} is on several subnets")
-        if server.status not in VERBS["share_server.unmanage"].start:
-            raise BadRequest(f"share server {server_id} is {server.status}")
+        check("share_server.unmanage", of_server(server))
         if store.has_shares(tx, server_id):
             raise BadRequest(f"share server {server_id} holds shares")
-        if share_networks.status_of(tx, server.share_network_id) not in (None, "active"):
+        usable = (None, ShareNetworkStatus.ACTIVE)
+        if share_networks.status_of(tx, server.share_network_id) not in usable:
             raise BadRequest("its share network is not active")
-        store.update(tx, server_id, status="unmanage_starting")
-        host = submit(service, caller, tx, "share_server.unmanage", server, force=force)
-    service.engine.wake(host)
+        act.begin("share_server.unmanage", of_server(server), force=force)

@@ -11,11 +11,12 @@ import msgspec
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from roadstead.model.ids import new_id, split_pool_name
 from roadstead.model.shares import ExportLocation, Share, ShareInstance
-from roadstead.model.states import RESETTABLE_SHARE_STATUSES, VERBS
+from roadstead.model.states import SHARE_RESETTABLE
+from roadstead.ops.begin import Act, check
+from roadstead.ops.subjects import of_share
 from roadstead.service import attached
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import check_share as check_lock
-from roadstead.service.submit import submit
 from roadstead.store import export_locations as locations
 from roadstead.store import operations
 from roadstead.store import shares as store
@@ -118,34 +119,29 @@ def update(service: Service, caller: Caller, share_id: str, **changes: Any) -> S
 def delete(service: Service, caller: Caller, share_id: str) -> None:
     """The share is `deleting` and will be gone. Forbidden in another state than available, error
     or inactive."""
-    with service.db.write() as tx:
-        share = reach_own(tx, caller, share_id)
-        verb = VERBS["share.delete"]
-        if share.status not in verb.start:
-            raise Forbidden(f"share {share_id} is {share.status} and cannot be deleted now")
-        check_lock(tx, share_id)
-        host = _delete(service, caller, tx, share)
-    service.engine.wake(host)
+    with service.acting(caller) as act:
+        share = reach_own(act.tx, caller, share_id)
+        check("share.delete", of_share(share))
+        check_lock(act.tx, share_id)
+        _delete(act, share)
 
 
 def force_delete(service: Service, caller: Caller, share_id: str) -> None:
     """The share is `deleting`, whatever its state was. Conflict while an operation runs on it;
     BadRequest while it is locked."""
-    with service.db.write() as tx:
-        share = reach_own(tx, caller, share_id)
-        check_lock(tx, share_id, forced=True)
-        host = _delete(service, caller, tx, share)
-    service.engine.wake(host)
+    with service.acting(caller) as act:
+        share = reach_own(act.tx, caller, share_id)
+        check_lock(act.tx, share_id, forced=True)
+        _delete(act, share)
 
 
-def _delete(service: Service, caller: Caller, tx: Tx, share: Share) -> str:
-    """Records the deletion; a share that never reached a pool just goes. Returns the agent."""
+def _delete(act: Act, share: Share) -> None:
+    """A share that never reached a pool just goes. Whoever calls has looked at its status."""
     if not share.host:
-        store.delete(tx, share.id)
-        return ""
-    attached.refuse_share(tx, share.id, "deleted")
-    store.set_instance(tx, share.instance_id, status="deleting")
-    return submit(service, caller, tx, "share.delete", share)
+        store.delete(act.tx, share.id)
+        return
+    attached.refuse_share(act.tx, share.id, "deleted")
+    act.begin("share.delete", of_share(share), forced=True)
 
 
 def extend(
@@ -153,11 +149,12 @@ def extend(
 ) -> None:
     """The share is `extending`. BadRequest when not larger or not available; OverQuota above the
     per-share limit, Forbidden above the project's gigabytes (wire.md#quota-errors)."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         share = reach_own(tx, caller, share_id)
         if force:
             caller.require("share:force_extend")
-        _check_start(share, "share.extend")
+        check("share.extend", of_share(share))
         if new_size_gib <= share.size_gib:
             raise BadRequest(
                 f"new size must be larger than {share.size_gib} GiB to extend the share"
@@ -166,31 +163,19 @@ def extend(
         if not force:
             _check_extend_quota(service, tx, share, new_size_gib)
         store.update(tx, share_id, reserved_gib=new_size_gib)
-        store.set_instance(tx, share.instance_id, status="extending")
-        host = submit(service, caller, tx, "share.extend", share, new_size_gib=new_size_gib)
-    service.engine.wake(host)
+        act.begin("share.extend", of_share(share), new_size_gib=new_size_gib)
 
 
 def shrink(service: Service, caller: Caller, share_id: str, new_size_gib: int) -> None:
     """The share is `shrinking`; if its data does not fit it comes back unchanged, with a message.
     BadRequest when not smaller, below 1 GiB, or in the wrong state."""
-    with service.db.write() as tx:
-        share = reach_own(tx, caller, share_id)
-        _check_start(share, "share.shrink")
+    with service.acting(caller) as act:
+        share = reach_own(act.tx, caller, share_id)
+        check("share.shrink", of_share(share))
         if not 0 < new_size_gib < share.size_gib:
             raise BadRequest(f"new size must be from 1 to {share.size_gib - 1} GiB to shrink")
-        _check_type_size(service, caller, tx, share, new_size_gib)
-        store.set_instance(tx, share.instance_id, status="shrinking")
-        host = submit(service, caller, tx, "share.shrink", share, new_size_gib=new_size_gib)
-    service.engine.wake(host)
-
-
-def _check_start(share: Share, verb: str) -> None:
-    if share.status not in VERBS[verb].start:
-        raise BadRequest(
-            f"share {share.id} is {share.status}; {verb.partition('.')[2]} needs "
-            f"{' or '.join(sorted(VERBS[verb].start))}"
-        )
+        _check_type_size(service, caller, act.tx, share, new_size_gib)
+        act.begin("share.shrink", of_share(share), new_size_gib=new_size_gib)
 
 
 def _check_type_size(service: Service, caller: Caller, tx: Tx, share: Share, size_gib: int) -> None:
@@ -215,7 +200,7 @@ def _check_extend_quota(service: Service, tx: Tx, share: Share, new_size_gib: in
 def reset_status(service: Service, caller: Caller, share_id: str, status: str) -> None:
     """The share shows `status`; nothing else happens. Conflict while an operation runs on it:
     that operation will set the status itself."""
-    if status not in RESETTABLE_SHARE_STATUSES:
+    if status not in SHARE_RESETTABLE:
         raise BadRequest(f"{status!r} is no status that can be set")
     with service.db.write() as tx:
         share = reach_own(tx, caller, share_id)
@@ -276,7 +261,7 @@ def get_instance(service: Service, caller: Caller, instance_id: str) -> ShareIns
 
 def reset_instance_status(service: Service, caller: Caller, instance_id: str, status: str) -> None:
     """As `reset_status`, for one instance."""
-    if status not in RESETTABLE_SHARE_STATUSES:
+    if status not in SHARE_RESETTABLE:
         raise BadRequest(f"{status!r} is no status that can be set")
     instance = get_instance(service, caller, instance_id)
     with service.db.write() as tx:
@@ -297,8 +282,5 @@ def create(service: Service, caller: Caller, new: NewShare) -> Share:
     from roadstead.service.placement import place
 
     share_id = new_id()
-    with service.db.write() as tx:
-        share, host = place(service, caller, tx, new, share_id=share_id, instance_id=new_id())
-    if host:
-        service.engine.wake(host)
-    return share
+    with service.acting(caller) as act:
+        return place(service, caller, act, new, share_id=share_id, instance_id=new_id())

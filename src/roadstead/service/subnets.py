@@ -7,6 +7,7 @@ import msgspec
 from roadstead.model.errors import BadRequest, Conflict, NotFound
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import ShareNetwork, ShareServer, Subnet
+from roadstead.model.states import ShareNetworkStatus
 from roadstead.scheduler.filters import segment as segment_refusal
 from roadstead.service import network_checks, segments, share_servers
 from roadstead.service.context import Caller, Service
@@ -79,8 +80,8 @@ def create(
 
     BadRequest: unknown zone, unusable ids. Conflict: the zone has a subnet and `one_per_zone`.
     """
-    hosts: set[str] = set()
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         network = reach_locked(tx, caller, network_id)
         zone = zone_name(tx, new.availability_zone)
         if one_per_zone and network.subnets_of(zone):
@@ -100,9 +101,7 @@ def create(
             **columns,
         )
         store.insert(tx, subnet)
-        hosts = share_servers.change_all(service, caller, tx, network, servers, subnet_id=subnet.id)
-    for host in hosts:
-        service.engine.wake(host)
+        share_servers.change_all(act, network, servers, subnet_id=subnet.id)
     return network, subnet
 
 
@@ -152,17 +151,16 @@ def _able(
 def delete(service: Service, caller: Caller, network_id: str, subnet_id: str) -> None:
     """The subnet is gone, and the unused share servers on it are being removed. Conflict while
     shares are on them, one is not ours to remove, or one is just being put on a subnet."""
-    with service.db.write() as tx:
+    with service.acting(caller) as act:
+        tx = act.tx
         network = reach_locked(tx, caller, network_id)
         _subnet(network, subnet_id)
-        if network.status == "network_change":
+        if network.status == ShareNetworkStatus.NETWORK_CHANGE:
             raise Conflict(f"share network {network_id} is being changed; try again later")
         servers = server_store.of_network(tx, network_id, subnet_id)
-        hosts = share_servers.remove_unused(service, caller, tx, servers)
+        share_servers.remove_unused(act, servers)
         store.delete(tx, subnet_id)
         segment_numbers.release_unused(tx, network.project_id)
-    for host in hosts:
-        service.engine.wake(host)
 
 
 def metadata_owner(network_id: str, subnet_id: str) -> Owner:

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import FlowLease, Lease, Subnet
+from roadstead.model.states import GatewayRole
 from roadstead.store import allocations
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, utcnow
 
 LEVELS = ("rw", "ro")
-_STANDBY = "standby"  # of a row whose instance is a share server
+_STANDBY = GatewayRole.STANDBY  # of a row whose instance is a share server
 _f = t.flow_leases.c
 
 

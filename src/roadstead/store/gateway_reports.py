@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.share_networks import GatewayReport, GatewayShown
+from roadstead.model.states import GatewayRole
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx
 from roadstead.store.scope import Scope
@@ -21,9 +22,9 @@ def put(tx: Tx, report: GatewayReport) -> None:
     there = sa.select(_s.id).where(_s.id == report.share_server_id).with_for_update()
     if tx.execute(there).first() is not None:
         tx.execute(t.gateway_reports.insert().values(**msgspec.structs.asdict(report)))
-        if report.role == "active":
+        if report.role == GatewayRole.ACTIVE:
             others = (_r.share_server_id == report.share_server_id, _r.host != report.host)
-            tx.execute(t.gateway_reports.update().where(*others).values(role="standby"))
+            tx.execute(t.gateway_reports.update().where(*others).values(role=GatewayRole.STANDBY))
 
 
 def forget_others(tx: Tx, share_server_id: str, host: str) -> None:

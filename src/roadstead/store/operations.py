@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.errors import Conflict
-from roadstead.model.operations import LIVE, Operation
+from roadstead.model.operations import Operation
+from roadstead.model.states import OPERATION_LIVE
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 from roadstead.store.scope import Scope
 
 _o = t.operations.c
+_LIVE = _o.state.in_(OPERATION_LIVE)
 
 
 def insert(tx: Tx, operation: Operation) -> None:
@@ -87,33 +89,31 @@ def update(tx: Tx, operation_id: str, **values: Any) -> None:
 
 def live_on(tx: Tx, host: str) -> list[Operation]:
     """Unfinished operations of one agent, oldest first."""
-    query = t.operations.select().where(_o.host == host, _o.state.in_(LIVE))
+    query = t.operations.select().where(_o.host == host, _LIVE)
     return [_operation(row) for row in tx.execute(query.order_by(_o.created_at)).mappings()]
 
 
 def count_live(tx: Tx) -> dict[tuple[str, str], int]:
     """How many unfinished operations there are, by verb and state."""
-    query = sa.select(_o.verb, _o.state, sa.func.count()).where(_o.state.in_(LIVE))
+    query = sa.select(_o.verb, _o.state, sa.func.count()).where(_LIVE)
     rows = tx.execute(query.group_by(_o.verb, _o.state))
     return {(row[0], row[1]): row[2] for row in rows}
 
 
 def live_resources(tx: Tx, host: str) -> set[str]:
     """Ids of the resources that an unfinished operation of this agent is working on."""
-    return set(
-        tx.execute(sa.select(_o.resource_id).where(_o.host == host, _o.state.in_(LIVE))).scalars()
-    )
+    return set(tx.execute(sa.select(_o.resource_id).where(_o.host == host, _LIVE)).scalars())
 
 
 def touched_shares(tx: Tx, host: str, since: datetime.datetime) -> set[str]:
     """Shares that this agent is working on, or on whose rules, or was at any time since."""
-    recent = sa.or_(_o.state.in_(LIVE), _o.updated_at >= since)
+    recent = sa.or_(_LIVE, _o.updated_at >= since)
     return set(tx.execute(sa.select(_o.share_id).where(_o.host == host, recent)).scalars())
 
 
 def forget_finished(tx: Tx, before: datetime.datetime) -> int:
     """Finished operations older than `before` are gone; returns how many."""
-    gone = tx.execute(t.operations.delete().where(_o.state.not_in(LIVE), _o.updated_at < before))
+    gone = tx.execute(t.operations.delete().where(sa.not_(_LIVE), _o.updated_at < before))
     return gone.rowcount
 
 

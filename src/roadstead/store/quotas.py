@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.quotas import DEFAULT_LIMITS
+from roadstead.model.states import ShareStatus
 from roadstead.store import tables as t
 from roadstead.store import tables_networks
 from roadstead.store.db import Tx
@@ -32,7 +33,7 @@ _limit_rows = sa.union_all(
 _w = tables_networks.share_networks.c
 _networks = sa.select(sa.func.count()).where(_w.project_id == _project).scalar_subquery()
 # One row: what the project's shares take, and what part of it is being made or extended.
-_making = _i.status == "creating"
+_making = _i.status == ShareStatus.CREATING
 _growing = sa.case((_making, _s.reserved_gib), else_=_s.reserved_gib - _s.size_gib)
 _counts = (
     sa.select(

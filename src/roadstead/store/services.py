@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from roadstead.model.states import ServiceState, ServiceStatus
 from roadstead.store import availability_zones
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
@@ -28,6 +29,14 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_at: datetime.datetime | None = None
     up: bool = False
     ensuring: bool = False  # its agent was asked to look at all its shares, and has not done so
+
+    @property
+    def state(self) -> ServiceState:
+        return ServiceState.UP if self.up else ServiceState.DOWN
+
+    @property
+    def status(self) -> ServiceStatus:
+        return ServiceStatus.DISABLED if self.disabled else ServiceStatus.ENABLED
 
 
 def ensure_zone(tx: Tx, name: str) -> None:

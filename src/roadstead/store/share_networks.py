@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.share_networks import ShareNetwork
+from roadstead.model.states import ShareNetworkStatus, ShareServerStatus, ShareStatus, Status
 from roadstead.store import subnets
 from roadstead.store import tables as base
 from roadstead.store import tables_networks as t
@@ -15,7 +16,7 @@ from roadstead.store.paging import Page, Query, apply_page, contains
 from roadstead.store.scope import Scope
 
 _n, _b, _s = t.share_networks.c, t.subnets.c, t.share_servers.c
-_server = sa.exists().where(_s.share_network_id == _n.id, _s.status != "deleting")
+_server = sa.exists().where(_s.share_network_id == _n.id, _s.status != ShareServerStatus.DELETING)
 _SELECT = sa.select(
     t.share_networks,
     *(
@@ -142,7 +143,7 @@ def has_shares(tx: Tx, network_id: str) -> bool:
 def unavailable_shares(tx: Tx, network_id: str) -> bool:
     """True when a share on it is in another state than available."""
     i = base.share_instances.c
-    query = sa.exists().where(i.share_network_id == network_id, i.status != "available")
+    query = sa.exists().where(i.share_network_id == network_id, i.status != ShareStatus.AVAILABLE)
     return bool(tx.execute(sa.select(query)).scalar())
 
 
@@ -151,14 +152,20 @@ def status_of(tx: Tx, network_id: str) -> str | None:
     return tx.execute(sa.select(_n.status).where(_n.id == network_id)).scalar()
 
 
-def settle(tx: Tx, network_id: str) -> None:
+def settle(tx: Tx, network_id: str, server_id: str, server_status: Status) -> None:
     """The network is `active`, or `error` when one of its servers is, as soon as none of them is
-    being changed any more. To be called in the commit that ends a change of a server."""
-    query = sa.select(_s.status).where(_s.share_network_id == network_id)
-    found = set(tx.execute(query).scalars())
-    if "network_change" not in found:
-        tx.execute(
-            t.share_networks.update()
-            .where(_n.id == network_id, _n.status == "network_change")
-            .values(status="error" if "error" in found else "active", updated_at=utcnow())
+    being changed any more. To be called in the commit that ends a change of this server, of which
+    it has that status."""
+    others = sa.select(_s.status).where(_s.share_network_id == network_id, _s.id != server_id)
+    found = {server_status, *tx.execute(others).scalars()}
+    if ShareServerStatus.NETWORK_CHANGE in found:
+        return
+    failed = ShareServerStatus.ERROR in found
+    tx.execute(
+        t.share_networks.update()
+        .where(_n.id == network_id, _n.status == ShareNetworkStatus.NETWORK_CHANGE)
+        .values(
+            status=ShareNetworkStatus.ERROR if failed else ShareNetworkStatus.ACTIVE,
+            updated_at=utcnow(),
         )
+    )

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from roadstead.model.errors import Conflict, NoValidPool
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import ShareNetwork, ShareServer
-from roadstead.model.states import USABLE_SERVER_STATUSES
+from roadstead.model.states import ShareServerStatus
+from roadstead.model.verbs import SERVER_USABLE, VERBS
 from roadstead.store import pairs, segment_numbers
 from roadstead.store import tables as base
 from roadstead.store import tables_networks as t
@@ -78,7 +79,7 @@ def ensure_row(tx: Tx, network: ShareNetwork, wanted: Wanted) -> tuple[ShareServ
         share_network_id=network.id,
         share_network_name=network.name,
         host=wanted.host,
-        status="creating",
+        status=ShareServerStatus.CREATING,
         identifier=server_id,
         security_service_update_support=wanted.security_service_update_support,
         network_allocation_update_support=wanted.network_allocation_update_support,
@@ -96,7 +97,7 @@ def _with_room(tx: Tx, wanted: Wanted) -> list[str]:
         sa.select(_s.id)
         .outerjoin_from(t.share_servers, base.share_instances, _i.share_server_id == _s.id)
         .outerjoin(base.shares, _h.id == _i.share_id)
-        .where(_s.purpose == wanted.purpose, _s.status.in_(USABLE_SERVER_STATUSES))
+        .where(_s.purpose == wanted.purpose, _s.status.in_(SERVER_USABLE))
         .group_by(_s.id, _s.ordinal)
         .order_by(_s.ordinal)
     )
@@ -173,7 +174,7 @@ def _found(tx: Tx, query: sa.Select[*tuple[Any, ...]]) -> list[ShareServer]:
 
 def of_network(tx: Tx, network_id: str, subnet_id: str | None = None) -> list[ShareServer]:
     """The network's servers that are not going away; with a subnet, those that are on it."""
-    where = [_s.share_network_id == network_id, _s.status != "deleting"]
+    where = [_s.share_network_id == network_id, _s.status != ShareServerStatus.DELETING]
     if subnet_id is not None:
         on_it = sa.exists().where(_u.share_server_id == _s.id, _u.subnet_id == subnet_id)
         where.append(on_it)
@@ -196,7 +197,7 @@ def unused_on(tx: Tx, agent_host: str) -> list[ShareServer]:
     `updated_at` says since when."""
     mine = _s.host.startswith(f"{agent_host}@", autoescape=True)
     used = sa.exists().where(_i.share_server_id == _s.id)
-    idle = (_s.status.in_(("active", "error")), _s.is_auto_deletable, sa.not_(used))
+    idle = (_s.status.in_(VERBS["share_server.delete"].start), _s.is_auto_deletable, sa.not_(used))
     return _found(tx, _SELECT.where(mine, *idle))
 
 
@@ -206,14 +207,10 @@ def has_shares(tx: Tx, server_id: str) -> bool:
     return bool(tx.execute(sa.select(query)).scalar())
 
 
-def begin_delete(tx: Tx, server: ShareServer) -> bool:
-    """True when the server is `deleting` from now on: no new share finds it. False when a share
-    is on it, perhaps since a moment ago."""
+def is_unused(tx: Tx, server: ShareServer) -> bool:
+    """True when no share is on it, nor will be before `tx` ends."""
     lock_share_network(tx, server.share_network_id)
-    if has_shares(tx, server.id):
-        return False
-    update(tx, server.id, status="deleting")
-    return True
+    return not has_shares(tx, server.id)
 
 
 def update(tx: Tx, server_id: str, **values: Any) -> None:

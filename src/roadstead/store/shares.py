@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.shares import Share, ShareInstance
-from roadstead.model.states import ACCESS_PENDING
+from roadstead.model.states import ACCESS_PENDING, AccessState, RulesStatus
 from roadstead.store import pairs
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, lock_export_ids, utcnow
@@ -20,9 +20,9 @@ _a = t.access_rules.c
 _rule_of_share = sa.exists().where(_a.share_id == _s.id).correlate(t.shares)
 # Seen from the rules themselves, never stored: it cannot drift from them.
 _rules_status = sa.case(
-    (_rule_of_share.where(_a.state == "error"), "error"),
-    (_rule_of_share.where(_a.state.in_(ACCESS_PENDING)), "syncing"),
-    else_="active",
+    (_rule_of_share.where(_a.state == AccessState.ERROR), RulesStatus.ERROR.value),
+    (_rule_of_share.where(_a.state.in_(ACCESS_PENDING)), RulesStatus.SYNCING.value),
+    else_=RulesStatus.ACTIVE.value,
 ).label("access_rules_status")
 
 _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
@@ -315,13 +315,3 @@ def set_instance(tx: Tx, instance_id: str, **values: Any) -> None:
     tx.execute(
         t.share_instances.update().where(_i.id == instance_id).values(**values, updated_at=utcnow())
     )
-
-
-def move_status(tx: Tx, instance_id: str, *, start: frozenset[str], to: str) -> bool:
-    """True when the instance was in one of `start` and is now `to`; nothing changed otherwise."""
-    done = tx.execute(
-        t.share_instances.update()
-        .where(_i.id == instance_id, _i.status.in_(start))
-        .values(status=to, updated_at=utcnow())
-    )
-    return done.rowcount == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.model.states import SHARE_SERVER_STATUSES
+from roadstead.model.states import ShareServerStatus
 from roadstead.store import share_servers, tables
 from tests.factories import World
 from tests.unit.api import networking as n
@@ -139,7 +139,7 @@ def test_reset_status(admin: Client, world: World, network: dict[str, Any]) -> N
     (server,) = n.servers(world)
     path = f"/share-servers/{server.id}"
     n.settle(world)
-    for status in sorted(SHARE_SERVER_STATUSES):
+    for status in sorted(ShareServerStatus):
         answer = admin.post(f"{path}/action", {"reset_status": {"status": status}})
         assert answer.status_code == 202
         assert admin.get(path).json["share_server"]["status"] == status

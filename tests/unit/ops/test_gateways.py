@@ -11,11 +11,12 @@ from roadstead.model.networks import PortRef
 from roadstead.model.operations import Operation
 from roadstead.ops import gateways, shares
 from roadstead.ops import share_servers as recipes
+from roadstead.ops.begin import Ourselves, begin
+from roadstead.ops.subjects import of_server
 from roadstead.service import share_networks, subnets
 from roadstead.service import shares as service
-from roadstead.store import allocations, operations
+from roadstead.store import allocations
 from roadstead.store import flows as store
-from roadstead.store import share_servers as server_rows
 from roadstead.store import shares as share_rows
 from roadstead.store.db import utcnow
 from tests.factories import HOST, make_caller
@@ -211,8 +212,8 @@ def test_the_sweep_makes_nothing_again_of_a_server_that_is_being_removed(nw, mon
         looks.append(1)
         if len(looks) == 2:
             with nw.world.db.write() as tx:
-                assert server_rows.begin_delete(tx, server)
-                operations.insert(tx, _making(server, "share_server.delete"))
+                subject = of_server(server)
+                begin(tx, nw.world.engine, "share_server.delete", subject, by=Ourselves())
         return really()
 
     monkeypatch.setattr(nw.network, "inventory", meanwhile)
@@ -222,10 +223,10 @@ def test_the_sweep_makes_nothing_again_of_a_server_that_is_being_removed(nw, mon
     assert (nw.servers(), nw.unowned()) == ([], [])
 
 
-def _making(server, verb="share_server.create"):
+def _making(server):
     return Operation(
         id=new_id(),
-        verb=verb,
+        verb="share_server.create",
         resource_id=server.id,
         project_id=server.project_id,
         host=HOST,

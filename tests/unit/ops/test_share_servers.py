@@ -198,6 +198,20 @@ def test_a_second_subnet_gives_the_server_a_port_and_the_shares_a_path(nw):
     assert nw.unowned() == []
 
 
+def test_a_share_that_could_not_be_deleted_keeps_no_subnet_from_its_neighbours(nw):
+    caller = make_caller()
+    network = nw.add_network(caller)
+    kept, stuck = (nw.add_share(caller, network) for _ in range(2))
+    admin = make_caller(admin=True)
+    shares.reset_status(nw.world.service, admin, stuck.id, "error_deleting")
+    nw.world.pool.ensure_share_absent(stuck.instance_id)
+    nw.submit_subnet(caller, network, "10.1.0.0/24")
+    nw.settle()
+    assert share_networks.get(nw.world.service, caller, network.id).status == "active"
+    assert [path.partition(":")[0] for path in nw.paths(caller, kept)] == ["10.0.0.1", "10.1.0.1"]
+    assert [operation for operation in nw.unowned() if operation.startswith("operation")] == []
+
+
 def test_a_subnet_that_was_not_checked_first_is_refused(nw):
     caller = make_caller()
     network = nw.add_network(caller)

@@ -1,5 +1,6 @@
 """D-I8: who gets at a share, by which rule, and what stands in the way."""
 
+import msgspec
 import pytest
 
 from roadstead.model.access import AccessRule
@@ -112,6 +113,16 @@ def test_without_a_client_all_rules_are_told_the_most_specific_first():
     assert (found.client, found.verdict, found.rule) == (None, None, None)
     (hop,) = [hop for hop in found.hops if hop.name == "rule"]
     assert hop.what == "most specific first: 10.0.0.1 rw, 10.0.0.0/8 ro, ::/0 rw"
+
+
+@pytest.mark.parametrize("status", ["creating", "error", "deleting", "error_deleting"])
+def test_a_share_that_comes_or_goes_or_failed_to_is_not_exported(status):
+    facts = _facts(_rule("10.0.0.1"))
+    facts = msgspec.structs.replace(
+        facts, share=msgspec.structs.replace(facts.share, status=status)
+    )
+    (hop,) = (hop for hop in explain(facts, "10.0.0.1").hops if hop.name == "export")
+    assert hop.ok is False
 
 
 def test_a_name_is_no_client():

@@ -8,6 +8,7 @@ from roadstead.model.errors import BadRequest, DriverError
 from roadstead.model.ids import new_id
 from roadstead.model.network_pools import NetworkPool, parse_addressing
 from roadstead.model.share_networks import ShareNetwork, Subnet
+from roadstead.model.states import ShareServerStatus
 from roadstead.store import allocations, segment_numbers, share_networks, share_servers, subnets
 from roadstead.store.db import utcnow
 from roadstead.store.scope import everyone
@@ -132,11 +133,12 @@ def test_other_purposes_get_other_servers(world):
 
 
 def test_a_server_is_not_removed_under_a_share(world):
-    """`begin_delete` and `ensure_row` exclude each other."""
+    """`is_unused` and `ensure_row` exclude each other."""
     network = _network(world)
     server, _ = _server(world, network)
     with world.db.write() as tx:
-        assert share_servers.begin_delete(tx, server)
+        assert share_servers.is_unused(tx, server)
+        share_servers.update(tx, server.id, status="deleting")
         assert share_servers.of_network(tx, network.id) == []
     other, made = _server(world, network)
     assert (made, other.id != server.id) == (True, True)
@@ -192,6 +194,5 @@ def test_networks_settle_when_their_servers_do(world):
     for status, becomes in (("network_change", "network_change"), ("error", "error")):
         with world.db.write() as tx:
             share_networks.update(tx, network.id, status="network_change")
-            share_servers.update(tx, server.id, status=status)
-            share_networks.settle(tx, network.id)
+            share_networks.settle(tx, network.id, server.id, ShareServerStatus(status))
             assert share_networks.status_of(tx, network.id) == becomes

@@ -8,6 +8,7 @@ from roadstead.api.schemas import metadata as metadata_schema
 from roadstead.api.schemas import values
 from roadstead.api.views import access as view
 from roadstead.model.errors import BadRequest, NotFound
+from roadstead.model.states import RulesStatus
 from roadstead.service import access, shares
 from roadstead.store.access import RuleFilter
 
@@ -30,7 +31,7 @@ def deny(call: Call, share_id: str) -> None:
 def list_of_share(call: Call, share_id: str) -> dict[str, Any]:
     """Up to 2.44, where up to 2.27 all rules show one state."""
     values.no_argument(call.body, call.action())
-    together = "active"
+    together: str = RulesStatus.ACTIVE
     if call.minor <= view.LAST_WITH_SHARED_STATE:
         together = shares.get(call.service, call.caller, share_id).access_rules_status
     found = access.find_all(call.service, call.caller, share_id, RuleFilter())

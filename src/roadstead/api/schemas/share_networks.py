@@ -9,7 +9,7 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging, values
 from roadstead.model.errors import BadRequest, Unprocessable
-from roadstead.model.states import SHARE_NETWORK_STATUSES
+from roadstead.model.states import ShareNetworkStatus
 from roadstead.service.network_services import Replacement
 from roadstead.service.share_networks import NewNetwork
 from roadstead.store.paging import Page
@@ -161,6 +161,6 @@ def reset(call: Call) -> bool:
 def status(call: Call) -> str:
     """The status to set."""
     value = values.required_text(_argument(call), "status")
-    if value not in SHARE_NETWORK_STATUSES:
+    if value not in frozenset(ShareNetworkStatus):
         raise BadRequest(f"{value!r} is no status that can be set")
     return value

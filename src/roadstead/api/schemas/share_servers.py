@@ -7,7 +7,7 @@ from roadstead.api.call import Call
 from roadstead.api.schemas import values
 from roadstead.model.errors import BadRequest, Unprocessable
 from roadstead.model.share_networks import ShareServer
-from roadstead.model.states import SHARE_SERVER_STATUSES
+from roadstead.model.states import ShareServerStatus
 from roadstead.service.share_servers import Managed
 
 Matches = Callable[[ShareServer], bool]
@@ -45,7 +45,7 @@ def _test(key: str, value: str) -> Matches:
 def status(call: Call) -> str:
     """The status to set."""
     value = values.required_text(values.wrapped(call.body, "reset_status"), "status")
-    if value not in SHARE_SERVER_STATUSES:
+    if value not in frozenset(ShareServerStatus):
         raise BadRequest(f"{value!r} is no status that can be set")
     return value
 

@@ -8,7 +8,7 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.schemas import metadata, paging, values
 from roadstead.model.errors import BadRequest, Forbidden, Unprocessable
-from roadstead.model.states import RESETTABLE_SHARE_STATUSES
+from roadstead.model.states import SHARE_RESETTABLE
 from roadstead.service.shares import NewShare
 from roadstead.store.paging import Page
 from roadstead.store.shares import SORT_COLUMNS, ShareFilter
@@ -93,7 +93,7 @@ def status(call: Call) -> str:
     """The status to set."""
     wanted = values.wrapped(call.body, "reset_status", "os-reset_status")
     value = values.required_text(wanted, "status")
-    if value not in RESETTABLE_SHARE_STATUSES:
+    if value not in SHARE_RESETTABLE:
         raise BadRequest(f"{value!r} is no status that can be set")
     return value
 

@@ -6,6 +6,7 @@ from typing import Any
 from roadstead.api.call import Call
 from roadstead.api.views.common import Field, Shape, fields_at, show, when
 from roadstead.model.access import AccessRule
+from roadstead.model.states import RulesStatus
 
 # Up to this version a rule shows the state of all the share's rules together.
 LAST_WITH_SHARED_STATE = 27
@@ -21,7 +22,8 @@ _FIELDS = (
     Field("updated_at", lambda r: when(r.updated_at), since=33),
     Field("metadata", "metadata", since=45),
 )
-_SHARED_STATE = {"active": "active", "error": "error"}
+# What else it may be was "new" then.
+_SHARED_STATES = (RulesStatus.ACTIVE, RulesStatus.ERROR)
 
 
 @functools.cache
@@ -29,11 +31,11 @@ def _at(minor: int) -> Shape:
     return fields_at(_FIELDS, minor)
 
 
-def listed(call: Call, rule: AccessRule, rules_status: str = "syncing") -> dict[str, Any]:
+def listed(call: Call, rule: AccessRule, rules_status: str = RulesStatus.SYNCING) -> dict[str, Any]:
     """As in a list: without the share. `rules_status` is the share's, for old versions."""
     body = show(_at(call.minor), rule)
     if call.minor <= LAST_WITH_SHARED_STATE:
-        body["state"] = _SHARED_STATE.get(rules_status, "new")
+        body["state"] = rules_status if rules_status in _SHARED_STATES else "new"
     return body
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from roadstead.api.views.common import when
+from roadstead.model.states import ServiceStatus
 from roadstead.store.services import ServiceRecord
 
 
@@ -13,8 +14,8 @@ def service(record: ServiceRecord, minor: int) -> dict[str, Any]:
         "binary": record.binary,
         "host": record.host,
         "zone": record.availability_zone,
-        "status": "disabled" if record.disabled else "enabled",
-        "state": "up" if record.up else "down",
+        "status": record.status,
+        "state": record.state,
         "updated_at": when(record.heartbeat_at),
     }
     if minor >= 83:
@@ -31,7 +32,7 @@ def switched(
     view: dict[str, Any] = {
         "host": host,
         "binary": binary,
-        "status": "disabled" if disabled else "enabled",
+        "status": ServiceStatus.DISABLED if disabled else ServiceStatus.ENABLED,
     }
     if minor >= 83:
         view["disabled_reason"] = reason

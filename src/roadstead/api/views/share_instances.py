@@ -7,15 +7,17 @@ from roadstead.api.call import Call
 from roadstead.api.views.common import Field, Fixed, Shape, fields_at, show, when
 from roadstead.api.views.shares import LAST_WITH_PATHS
 from roadstead.model.shares import ShareInstance
+from roadstead.model.states import RulesStatus, ShareStatus
 
 
 def _old_rules_status(instance: ShareInstance) -> str:
     known = instance.access_rules_status
-    return "out_of_sync" if known == "syncing" else known
+    return "out_of_sync" if known == RulesStatus.SYNCING else known
 
 
 def _old_status(instance: ShareInstance) -> str:
-    return "creating" if instance.status == "creating_from_snapshot" else instance.status
+    copying = instance.status == ShareStatus.CREATING_FROM_SNAPSHOT
+    return ShareStatus.CREATING if copying else instance.status
 
 
 _FIELDS = (

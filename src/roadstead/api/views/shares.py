@@ -6,17 +6,19 @@ from typing import Any
 from roadstead.api.call import Call
 from roadstead.api.views.common import Field, Fixed, Shape, fields_at, linker, show, when
 from roadstead.model.shares import Share
+from roadstead.model.states import RulesStatus, ShareStatus
 
 _ROUTE = "shares"
 
 
 def _old_status(share: Share) -> str:
-    return "creating" if share.status == "creating_from_snapshot" else share.status
+    copying = share.status == ShareStatus.CREATING_FROM_SNAPSHOT
+    return ShareStatus.CREATING if copying else share.status
 
 
 def _old_rules_status(share: Share) -> str:
     known = share.access_rules_status
-    return "out_of_sync" if known == "syncing" else known
+    return "out_of_sync" if known == RulesStatus.SYNCING else known
 
 
 # What is fixed here is what no share of ours has yet.
