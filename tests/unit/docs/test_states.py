@@ -5,7 +5,7 @@ from pathlib import Path
 from roadstead.model.states import Status
 from roadstead.model.states_reference import meanings, page
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_page_is_as_printed():
