@@ -1,12 +1,16 @@
 """auth = "keystone": a real Keystone, the catalog, roles, projects and service tokens. D-M3."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from unittest import mock
 
 import openstack
 import pytest
 import requests
+import yaml
 
 from roadstead.api.auth import AuthUnavailable
 from roadstead.api.auth_keystone import KeystoneAuth
@@ -240,3 +244,70 @@ def test_keystone_away() -> None:
     with pytest.raises(AuthUnavailable) as refusal:
         auth.identify({"REQUEST_METHOD": "GET", "HTTP_X_AUTH_TOKEN": "whatever"}, None)
     assert "open-sesame" not in str(refusal.value)
+
+
+# --- the command `roadstead` ----------------------------------------------------------------------
+
+
+def _roadstead(environ: dict[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
+    """Typed by somebody with these OS_ variables and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    program = Path(sys.executable).with_name("roadstead")
+    return subprocess.run(
+        [program, *argv], env={**clean, **environ}, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_our_command_logs_in_by_password(users: Users, alice: Cli) -> None:
+    share_id = users.api("alice", "tenA").create_share(name="s")["id"]
+    environ = users.keystone.client_environment("alice", "tenA")
+    done = _roadstead(environ, "explain", "s", "-f", "value", "-c", "share_id")
+    assert (done.stdout, done.stderr) == (f"{share_id}\n", "")
+    refused = _roadstead(environ, "gateways")
+    assert (refused.returncode, "(403)" in refused.stderr) == (1, True)
+    assert _roadstead(users.keystone.client_environment("adm", "tenA"), "gateways").returncode == 0
+
+
+def test_our_command_logs_in_by_clouds_yaml(users: Users, tmp_path: Path) -> None:
+    """By password, and by an application credential."""
+    url = users.keystone.url
+    made = _application_credential(users)
+    domains = {"user_domain_id": "default", "project_domain_id": "default"}
+    password = {"username": "alice", "password": PASSWORD, "project_name": "tenA", **domains}
+    credential = {"application_credential_id": made["id"]}
+    credential["application_credential_secret"] = made["secret"]
+    clouds = {
+        "pw": {"auth": {"auth_url": url, **password}},
+        "app": {"auth_type": "v3applicationcredential", "auth": {"auth_url": url, **credential}},
+    }
+    file = tmp_path / "clouds.yaml"
+    file.write_text(yaml.safe_dump({"clouds": clouds}))
+    for cloud in clouds:
+        done = _roadstead({"OS_CLIENT_CONFIG_FILE": str(file)}, "--os-cloud", cloud, "vms")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def _application_credential(users: Users) -> dict[str, str]:
+    at = f"{users.keystone.url}/users/{users.keystone.users['alice']}/application_credentials"
+    headers = {"X-Auth-Token": users.keystone.token("alice", "tenA")}
+    body = {"application_credential": {"name": "ours", "secret": "s3cret"}}
+    answer = requests.post(at, json=body, headers=headers, timeout=30)
+    answer.raise_for_status()
+    return answer.json()["application_credential"]
+
+
+def test_our_command_tells_in_a_line_why_it_cannot_log_in(users: Users) -> None:
+    good = users.keystone.client_environment("alice", "tenA")
+    without = {name: value for name, value in good.items() if name != "OS_PASSWORD"}
+    for environ, told in (
+        ({**good, "OS_PASSWORD": "guess"}, "401"),
+        (without, "password"),
+        ({**good, "OS_AUTH_URL": "http://127.0.0.1:1/v3"}, "Keystone does not answer"),
+        ({**good, "OS_REGION_NAME": "Mars"}, "shows no shared-file-system"),
+    ):
+        done = _roadstead(environ, "vms")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("roadstead: ")
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert told in done.stderr
+        assert "guess" not in done.stderr

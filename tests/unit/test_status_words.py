@@ -12,9 +12,8 @@ WORDS = {word.value for kind in Status.__subclasses__() for word in kind}
 ELSEWHERE = ("drivers/", "store/migrations/", "model/states.py")
 # Ordinary words that mean something else there.
 MEANT_OTHERWISE = {
-    ("commands.py", "ok"): "a hop of an explained way",
-    ("commands_attachments.py", " ok"): "a step of an operation",
-    ("commands_migration.py", "error"): "the heading of a column",
+    ("cli/client.py", "ok"): "a step of an operation",
+    ("cli/shares.py", "ok"): "a hop of an explained way",
     ("doctor_checks.py", "ok"): "a check of the doctor's",
 }
 # Calls whose first argument names a column or a key.

@@ -1,6 +1,7 @@
 """Operations: what is going on, what went wrong, what is waiting."""
 
 from roadstead.model.errors import NotFound
+from roadstead.ops.recipes import RECIPES
 from roadstead.service.context import Caller, Service
 from roadstead.store import operations as store
 from roadstead.store.operations import Journalled, OperationFilter
@@ -29,3 +30,11 @@ def get(service: Service, caller: Caller, operation_id: str) -> Journalled:
     if found is None:
         raise NotFound(f"operation {operation_id} could not be found")
     return found
+
+
+def steps(found: Journalled) -> dict[str, bool]:
+    """The steps of its recipe in their order, and whether the journal has them. Only those of the
+    journal where nobody knows the verb any more."""
+    recipe = RECIPES.get(found.operation.verb)
+    names = [step.name for step in recipe.steps] if recipe else found.steps_done
+    return {name: name in found.steps_done for name in names}

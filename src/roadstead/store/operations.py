@@ -44,6 +44,7 @@ class OperationFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What an operation must be like to be listed; None = does not matter."""
 
     share_id: str | None = None
+    resource_id: str | None = None
     state: str | None = None
     verb: str | None = None
 
@@ -73,8 +74,8 @@ def find_all(
     tx: Tx, scope: Scope, wanted: OperationFilter, *, limit: int = 1000
 ) -> list[Journalled]:
     """Those that match, the newest first."""
-    pairs = ((_o.share_id, wanted.share_id), (_o.state, wanted.state), (_o.verb, wanted.verb))
-    where = [column == value for column, value in pairs if value is not None]
+    pairs = msgspec.structs.asdict(wanted).items()
+    where = [_o[name] == value for name, value in pairs if value is not None]
     query = t.operations.select().where(scope.admits(_o.project_id), *where)
     query = query.order_by(_o.created_at.desc(), _o.id.desc()).limit(limit)
     return [_journalled(row) for row in tx.execute(query).mappings()]

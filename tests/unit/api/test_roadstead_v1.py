@@ -60,9 +60,29 @@ def test_operations_tell_what_a_stuck_share_waits_for(member: Client, world):
     assert (found["verb"], found["state"]) == ("share.create", "todo")
     assert (found["attempts"], found["error"]) == (1, "the disk is away")
     assert (found["steps_done"], found["resource_type"]) == ([], "share")
+    assert found["steps"] == [{"name": "pool", "done": False}, {"name": "export", "done": False}]
     assert found["not_before"] > found["created_at"]
     assert found["request_id"].startswith("req-")
     assert _get(member, f"/operations/{found['id']}").json == {"operation": found}
+
+
+def test_an_operation_tells_its_steps(member: Client, world, share):
+    world.export.fail["ensure_export"] = Transient("the server is away")
+    made = member.post("/shares", {"share": {"share_proto": "NFS", "size": 1}}).json["share"]
+    (stuck,) = _get(member, f"/operations?share_id={made['id']}").json["operations"]
+    assert stuck["steps"] == [{"name": "pool", "done": True}, {"name": "export", "done": False}]
+    (ended,) = _get(member, f"/operations?share_id={share['id']}").json["operations"]
+    assert ended["steps"] == [{"name": "pool", "done": True}, {"name": "export", "done": True}]
+
+
+def test_the_steps_of_a_verb_that_is_no_more_are_those_of_the_journal(member, world, share):
+    from roadstead.store import operations
+
+    (found,) = _get(member, "/operations").json["operations"]
+    with world.db.write() as tx:
+        operations.update(tx, found["id"], verb="share.paint", steps_done=["brush"])
+    shown = _get(member, f"/operations/{found['id']}").json["operation"]
+    assert shown["steps"] == [{"name": "brush", "done": True}]
 
 
 def test_operations_filter(member: Client, share):
@@ -77,6 +97,9 @@ def test_operations_filter(member: Client, share):
     assert ids(f"share_id={share['id']}") == ["access.apply True", "share.create True"]
     assert ids(f"share_id={other['id']}") == ["share.create False"]
     assert ids("verb=access.apply") == ["access.apply True"]
+    assert ids(f"resource_id={other['id']}") == []  # it is the instance that is worked on
+    instance = _get(member, "/operations?limit=1").json["operations"][0]["resource_id"]
+    assert ids(f"resource_id={instance}") == ["share.create False"]
     assert ids("state=failed") == []
     assert ids("limit=1") == ["share.create False"]
     assert ids("limit=0") == []

@@ -6,7 +6,7 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
-from roadstead.cli import app
+from roadstead.cli.main import app
 from roadstead.model.errors import ConfigError
 from roadstead.model.share_networks import SecurityService
 from roadstead.store import security_services

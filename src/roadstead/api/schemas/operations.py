@@ -7,6 +7,7 @@ from roadstead.api.schemas import paging, values
 from roadstead.store.operations import OperationFilter
 
 _USUAL, _MOST = 100, 1000
+_FILTERS = ("share_id", "resource_id", "state", "verb")
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +29,7 @@ def listing(call: Call) -> Listing:
     query = call.query
     asked = paging.all_projects(query, "all_projects", "all_tenants")
     return Listing(
-        wanted=OperationFilter(
-            share_id=query.get("share_id"), state=query.get("state"), verb=query.get("verb")
-        ),
+        wanted=OperationFilter(**{name: query.get(name) for name in _FILTERS}),
         limit=limit(query),
         all_projects=asked and call.caller.can("roadstead:operation:list_all_projects"),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from roadstead.api.call import Call
 from roadstead.api.views.common import when
+from roadstead.service import operations
 from roadstead.store.operations import Journalled
 
 
@@ -20,6 +21,7 @@ def operation(call: Call, found: Journalled) -> dict[str, Any]:
         "user_id": o.user_id,
         "request_id": o.request_id,
         "state": o.state,
+        "steps": [{"name": n, "done": done} for n, done in operations.steps(found).items()],
         "steps_done": found.steps_done,
         "attempts": o.attempts,
         "not_before": when(o.not_before),

@@ -2,21 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from roadstead.model.errors import DriverError
 from tests.factories import HOST, make_caller, make_share
+from tests.unit.cli.serving import Run, commands
 from tests.unit.ops.two_hosts import TARGET, TwoHosts, make_two_hosts
-from tests.unit.test_commands_attachments import Run, _running
-
-if TYPE_CHECKING:
-    from tests.unit.ops.compute_world import ComputeWorld
 
 
 @pytest.fixture
-def two(tmp_path) -> TwoHosts:
+def two(tmp_path) -> Iterator[TwoHosts]:
     """Both get at shares without an export."""
     made = make_two_hosts(f"sqlite:///{tmp_path}/db", local_mounts=True)
     caller = make_caller()
@@ -24,12 +20,14 @@ def two(tmp_path) -> TwoHosts:
     made.look()
     made.attach(caller, make_share(made.world, caller), "web")
     made.look()
-    return made
+    yield made
+    made.world.close()
 
 
 @pytest.fixture
 def run(two: TwoHosts) -> Iterator[Run]:
-    yield from _running(cast("ComputeWorld", two))  # it only needs the world
+    with commands(two.world.service) as typed:
+        yield typed
 
 
 def test_a_host_is_prepared_and_given_up(run, two):

@@ -1,67 +1,40 @@
 """The commands of the hypervisor road: what a person types, and is told."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from collections.abc import Iterator
 
 import pytest
-import structlog.testing
-from typer.testing import CliRunner
 
-from roadstead.api.app import make_app
-from roadstead.api.auth import NoAuth
-from roadstead.cli import app
 from tests.factories import make_caller, make_share
+from tests.unit.cli.serving import Run, commands
 from tests.unit.ops.compute_world import STORAGE_ADDRESS, ComputeWorld, make_compute_world
-
-Run = Callable[..., tuple[int, str]]
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_args: object) -> None: ...
-
-
-def _running(cw: ComputeWorld) -> Iterator[Run]:
-    """A command with variables that lead to a real HTTP server: exit status and output."""
-    handler = make_app(cw.world.service, auth=NoAuth())
-    server = make_server("127.0.0.1", 0, handler, handler_class=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/v2"
-
-    def run(*argv: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, argv, env={"OS_AUTH_TYPE": "none", "OS_ENDPOINT": url})
-        return done.exit_code, done.output
-
-    # The service's log would mix with the command's output: they share a process only here.
-    with structlog.testing.capture_logs():
-        yield run
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    cw.world.close()
 
 
 @pytest.fixture
-def cw(tmp_path) -> ComputeWorld:
-    return make_compute_world(f"sqlite:///{tmp_path}/db")
+def cw(tmp_path) -> Iterator[ComputeWorld]:
+    made = make_compute_world(f"sqlite:///{tmp_path}/db")
+    yield made
+    made.world.close()
 
 
 @pytest.fixture
 def run(cw: ComputeWorld) -> Iterator[Run]:
-    yield from _running(cw)
+    with commands(cw.world.service) as typed:
+        yield typed
 
 
 @pytest.fixture
-def far(tmp_path) -> ComputeWorld:
+def far(tmp_path) -> Iterator[ComputeWorld]:
     """The compute host gets at shares over the network only."""
-    return make_compute_world(f"sqlite:///{tmp_path}/far", local=False)
+    made = make_compute_world(f"sqlite:///{tmp_path}/far", local=False)
+    yield made
+    made.world.close()
 
 
 @pytest.fixture
 def run_far(far: ComputeWorld) -> Iterator[Run]:
-    yield from _running(far)
+    with commands(far.world.service) as typed:
+        yield typed
 
 
 OWNER = make_caller()
@@ -151,7 +124,8 @@ def test_what_cannot_be_waited_for_any_more_is_an_error(cw, run):
     cw.hypervisor.fail["ensure_attached"] = DriverError("QEMU said no")
     status, text = run("attach", "photos", "web")
     assert status == 1
-    assert "QEMU said no" in text
+    assert "attachment.attach failed: QEMU said no" in text
+    assert f"until `roadstead detach {_only_attachment(run)}`" in text
     assert "mount -t" not in text
 
 

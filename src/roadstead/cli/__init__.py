@@ -1,0 +1,1 @@
+"""The command `roadstead`: what a person types, and is told."""
