@@ -38,6 +38,10 @@ lint: setup ## Check style, types and layers
 	@$(BIN)/lint-imports --no-logo
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
+.PHONY: docs
+docs: setup ## Print anew what docs/ has from the code's tables
+	@$(PYTHON) -m scripts.docs
+
 .PHONY: crash
 crash: setup ## Kill the service at every step of every operation, and look for what is left
 	@$(PYTHON) -m tests.crash $(ARGS)

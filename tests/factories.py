@@ -87,11 +87,13 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
     by_name = {b.pool_name: b for b in backends or [make_backend()]}
     engine = InlineEngine()
     retries: list[tuple[str, float]] = []
+    keep = {k: settings[k] for k in ("keep_messages",) if k in settings}
     runner = Runner(
         db,
         by_name,
         retry=lambda operation_id, seconds: retries.append((operation_id, seconds)),
         give_up_after=settings.pop("give_up_after", datetime.timedelta(seconds=60)),
+        **keep,
     )
     for backend in by_name.values():
         backend.pool.ensure_pool()

@@ -131,8 +131,9 @@ class Agent:
             self._db,
             self._backends,
             retry=self._worker.retry,
-            give_up_after=datetime.timedelta(seconds=config.grant_timeout_seconds),
+            give_up_after=datetime.timedelta(seconds=config.operation_timeout_seconds),
             openers=self._openers(),
+            keep_messages=datetime.timedelta(days=config.message_days),
         )
         self._sweep = Sweep(
             self._db,

@@ -56,6 +56,7 @@ def load(
     directory = str(state or environ.get("ROADSTEAD_STATE_DIRECTORY") or STATE_DIRECTORY)
     file = _find(path, environ, Path(directory))
     given = config_source.read_file(file) if file else {}
+    config_source.take_new_names(given)
     config_source.check_keys(given, Config)
     config_source.overlay_environment(given, environ, Config)
     if state:

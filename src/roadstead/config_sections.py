@@ -223,10 +223,10 @@ class Config(Section, frozen=True):
     standby_interval_seconds: Annotated[
         int, _doc("Between looks at gateways that stand by or have a standby", ge=1)
     ] = 2
-    grant_timeout_seconds: Annotated[
-        int, _doc("How long an access rule may take to be in force", ge=1)
+    operation_timeout_seconds: Annotated[
+        int, _doc("How long an operation that fails for the moment is tried again", ge=1)
     ] = 30
-    message_days: Annotated[int, _doc("How long user messages are kept", ge=1)] = 30
+    message_days: Annotated[int, _doc("How long user messages are kept", ge=1, le=36500)] = 30
     api: ApiConfig = ApiConfig()
     backends: dict[str, BackendConfig] = {}
     standbys: dict[str, StandbyConfig] = {}

@@ -3,6 +3,7 @@
 import re
 import tomllib
 import typing
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,8 @@ from roadstead.model.errors import ConfigError
 PREFIX = "ROADSTEAD_"
 # Variables of that prefix which are not keys.
 _NOT_KEYS = re.compile(r"ROADSTEAD_(CONFIG|(LAB|TEST|BENCH|DEMO)_.*)")
+# Keys of the first level that had another name once.
+RENAMED = {"grant_timeout_seconds": "operation_timeout_seconds"}
 _S = typing.TypeVar("_S")
 
 
@@ -25,6 +28,23 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def take_new_names(given: dict[str, Any]) -> None:
+    """Keys by an old name are there by their new one, and a warning says so. ConfigError when both
+    are given."""
+    for old in RENAMED.keys() & given.keys():
+        new = _named_now(old)
+        if new in given:
+            raise ConfigError(f"{old}: is called {new} now, which is there, too")
+        given[new] = given.pop(old)
+
+
+def _named_now(name: str) -> str:
+    if name not in RENAMED:
+        return name
+    warnings.warn(f"{name}: is called {RENAMED[name]} now", FutureWarning, stacklevel=3)
+    return RENAMED[name]
 
 
 def check_keys(given: Mapping[str, Any], kind: Any, prefix: str = "") -> None:
@@ -51,7 +71,8 @@ def overlay_environment(given: dict[str, Any], environ: Mapping[str, str], kind:
     for variable in sorted(environ):
         if not is_key(variable):
             continue
-        path = variable.removeprefix(PREFIX).lower().split("__")
+        first, *rest = variable.removeprefix(PREFIX).lower().split("__")
+        path = [_named_now(first), *rest]
         wanted: Any = kind
         table: dict[str, Any] = {}
         inner = table

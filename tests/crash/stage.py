@@ -187,7 +187,7 @@ class Stage:
 _SETTINGS = {
     "sweep_interval_seconds": _SWEEP_SECONDS,
     # What fails again and again fails for good soon: after 3.7 s, by the runner's backoff.
-    "grant_timeout_seconds": 3,
+    "operation_timeout_seconds": 3,
     "backends": {"local": {"pool_options": {"backing_gib": 8}}},
 }
 

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from tests.lab.segment import ClientNs
 
 # One service and two guests serve the whole module.
-pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("direct-isolation")]
+pytestmark = [
+    pytest.mark.isolation,
+    pytest.mark.real,
+    pytest.mark.vm,
+    pytest.mark.xdist_group("direct-isolation"),
+]
 
 MALLORY, VICTIM = 66, 67
 SECRET, MINE = b"secret of the victim\n", b"mallory's own\n"

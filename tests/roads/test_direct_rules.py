@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from tests.lab.segment import ClientNs
 
 # One service and two guests serve the whole module.
-pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("direct-rules")]
+pytestmark = [
+    pytest.mark.isolation,
+    pytest.mark.real,
+    pytest.mark.vm,
+    pytest.mark.xdist_group("direct-rules"),
+]
 
 CAROL, DAVE = 68, 200
 FLAT_PROJECT, CLOSED_PROJECT = "f1a7" * 8, "c105ed" + "0" * 26

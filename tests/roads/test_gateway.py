@@ -72,6 +72,7 @@ def mounted(two: tuple[Rented, Rented]) -> Iterator[tuple[NfsClient, NfsClient]]
         client.umount()
 
 
+@pytest.mark.isolation
 def test_two_tenants_with_equal_addresses(
     road: GatewayRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
 ) -> None:
@@ -92,6 +93,7 @@ def test_two_tenants_with_equal_addresses(
         assert road.at_filer(one.share) == {sources["rw"]: "rw"}
 
 
+@pytest.mark.isolation
 def test_the_storage_network_carries_storage_addresses_only(
     road: GatewayRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
 ) -> None:
@@ -118,6 +120,7 @@ def test_the_storage_network_carries_storage_addresses_only(
     assert data <= known
 
 
+@pytest.mark.isolation
 def test_who_comes_is_decided_at_the_gateway(road: GatewayRoad) -> None:
     """G-I2: by address and by network, the most specific rule first; a stranger is told at once."""
     tenant = road.tenant("carol")
@@ -169,6 +172,7 @@ def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) 
     client.umount("/mnt/versions")
 
 
+@pytest.mark.isolation
 def test_read_only_stays_read_only(road: GatewayRoad, two: tuple[Rented, Rented]) -> None:
     alice = two[0]
     share = alice.tenant.share(VM, level="ro")
@@ -181,6 +185,7 @@ def test_read_only_stays_read_only(road: GatewayRoad, two: tuple[Rented, Rented]
     client.umount("/mnt/ro")
 
 
+@pytest.mark.isolation
 def test_a_denied_client_is_cut_off_with_its_file_open(
     road: GatewayRoad, two: tuple[Rented, Rented]
 ) -> None:
@@ -211,6 +216,7 @@ def test_the_filer_restarts_under_load(road: GatewayRoad, two: tuple[Rented, Ren
     bob.guest.sh("umount /mnt/load")
 
 
+@pytest.mark.isolation
 def test_a_forged_handle_does_not_leave_the_tenants_own_shares(
     road: GatewayRoad, two: tuple[Rented, Rented]
 ) -> None:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from tests.roads.direct import Shared
     from tests.roads.network import Tenant
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-failures")]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("gw-failures"),
+]
 
 CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
 # The tenant's segment and the storage network; a port on each, on the latter one a family.
@@ -30,7 +35,7 @@ PHASES = ("before", "effect", "journal")
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
     """Unused gateways are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "grant_timeout_seconds": 8}
+    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
     with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
         yield made
 

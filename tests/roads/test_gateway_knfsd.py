@@ -152,6 +152,7 @@ def guest(road: KnfsdRoad, tenant: Tenant, guest_factory: GuestFactory) -> Guest
     return guest_factory([road.nic(tenant, VM)], modules=["nfsv4"])
 
 
+@pytest.mark.isolation
 def test_two_tenants_with_equal_addresses(road: KnfsdRoad, tenant: Tenant) -> None:
     """G-I1, G-I3: each gets its own share only; the filer knows them by their gateways' addresses,
     and its administrator's export is as it was."""
@@ -166,6 +167,7 @@ def test_two_tenants_with_equal_addresses(road: KnfsdRoad, tenant: Tenant) -> No
     assert road.exports()[road.storage.filer.tree] == {road.storage.segment.server: "rw"}
 
 
+@pytest.mark.isolation
 def test_levels_and_cutting_off(road: KnfsdRoad, tenant: Tenant) -> None:
     """G-I2, X-3: reader, writer, stranger; denied with a file open; and nothing of a writer's stays
     with the filer."""

@@ -28,7 +28,7 @@ CLIENT = "10.0.0.50"
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
     """Unused gateways are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "grant_timeout_seconds": 8}
+    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
     with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
         yield made
 

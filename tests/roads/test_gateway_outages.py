@@ -27,7 +27,7 @@ CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
 
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    settings = {"grant_timeout_seconds": 8}
+    settings = {"operation_timeout_seconds": 8}
     with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
         yield made
 

@@ -133,6 +133,7 @@ def test_a_vm_reads_and_writes(road: ProxyRoad, alice: Rented, version: str) -> 
     assert PREFIX + alice.share.pseudo in road.filer.exports().values()
 
 
+@pytest.mark.isolation
 def test_who_comes_is_decided_at_the_gateway(road: ProxyRoad) -> None:
     """G-I2, X-3: by address and by network; the filer admits no more than the rules do."""
     tenant = road.tenant("carol")
@@ -174,6 +175,7 @@ def test_each_share_has_a_gateway_of_its_own(road: ProxyRoad, alice: Rented) -> 
     alice.tenant.api.delete_share(second.id)
 
 
+@pytest.mark.isolation
 def test_another_tenants_share_is_out_of_reach(road: ProxyRoad, alice: Rented, bob: Rented) -> None:
     """G-I1, G-I3, N-I3: with equal addresses, and a route to the storage network."""
     assert alice.server == bob.server
@@ -192,6 +194,7 @@ def test_another_tenants_share_is_out_of_reach(road: ProxyRoad, alice: Rented, b
     assert road.inside(alice.share, "ipv6/conf/all/forwarding") == "0"
 
 
+@pytest.mark.isolation
 def test_the_gateway_does_not_serve_the_storage_network(road: ProxyRoad, alice: Rented) -> None:
     """G-S1: nobody on the storage network mounts by it, whatever address he takes."""
     own = road.storage_address(alice.share)
@@ -202,6 +205,7 @@ def test_the_gateway_does_not_serve_the_storage_network(road: ProxyRoad, alice: 
     assert not connects(Filer, own)  # type: ignore[arg-type]
 
 
+@pytest.mark.isolation
 def test_read_only_stays_read_only(road: ProxyRoad, alice: Rented) -> None:
     share = alice.tenant.share(VM, level="ro")
     server = address_of(alice.tenant.api, share)
@@ -214,6 +218,7 @@ def test_read_only_stays_read_only(road: ProxyRoad, alice: Rented) -> None:
     alice.tenant.api.delete_share(share.id)
 
 
+@pytest.mark.isolation
 def test_a_denied_client_is_cut_off_with_its_file_open(road: ProxyRoad, alice: Rented) -> None:
     """G-I2, X-3: at once; admitted again it goes on."""
     share = alice.tenant.share()

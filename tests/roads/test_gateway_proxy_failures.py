@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.roads.network import Tenant
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.crash, pytest.mark.real, pytest.mark.slow]
 
 CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
 STEPS = [

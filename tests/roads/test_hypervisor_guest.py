@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from tests.lab.build import Image
     from tests.lab.domain import Domain
 
-pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-guest")]
+pytestmark = [
+    pytest.mark.isolation,
+    pytest.mark.real,
+    pytest.mark.vm,
+    pytest.mark.xdist_group("hypervisor-guest"),
+]
 DRIVERS = ("virtiofs", "9p")
 
 # open_by_handle_at(2) on the mount argv[1], of every inode number up to argv[2] and of what

@@ -103,6 +103,7 @@ def test_tags_are_checked_and_unique_in_a_vm(hv: Hypervised, share: str, off: Do
     hv.detach(first["id"])
 
 
+@pytest.mark.isolation
 def test_only_a_vms_own_project_attaches_its_own_shares(
     hv: Hypervised, share: str, off: Domain
 ) -> None:
@@ -138,6 +139,7 @@ def test_only_a_vms_own_project_attaches_its_own_shares(
     by_nova.close()
 
 
+@pytest.mark.isolation
 def test_a_vm_without_a_project_is_an_administrators_to_give(hv: Hypervised, share: str) -> None:
     bare = hv.domain(name="bare", project=None, running=False)
     assert refused(hv, share, bare).status == 404

@@ -72,6 +72,7 @@ def mounted(two: tuple[Rented, Rented]) -> Iterator[tuple[NfsClient, NfsClient]]
         client.umount()
 
 
+@pytest.mark.isolation
 def test_same_addresses_and_each_reaches_its_own_share_only(
     two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
 ) -> None:
@@ -90,6 +91,7 @@ def test_same_addresses_and_each_reaches_its_own_share_only(
         assert "No such file" in refused.output
 
 
+@pytest.mark.isolation
 def test_a_server_lists_only_what_its_tenant_may_have(two: tuple[Rented, Rented]) -> None:
     """N-S2: each share server has an export table of its own."""
     for one in two:
@@ -110,6 +112,7 @@ def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) 
     client.umount("/mnt/versions")
 
 
+@pytest.mark.isolation
 def test_frames_on_the_wire_carry_the_tenants_own_number(
     road: NetworkRoad, two: tuple[Rented, Rented], mounted: tuple[NfsClient, NfsClient]
 ) -> None:
@@ -169,6 +172,7 @@ def answers(guest: Guest, how: str) -> list[str]:
     return [address for address, result in results.items() if WORD.decode() in result.output]
 
 
+@pytest.mark.isolation
 def test_no_route_leads_from_a_vm_into_the_host(
     road: NetworkRoad, two: tuple[Rented, Rented]
 ) -> None:
@@ -183,6 +187,7 @@ def test_no_route_leads_from_a_vm_into_the_host(
         assert answers(alice.guest, f"via {ROUTER} dev eth0") == list(HOST_ADDRESSES)
 
 
+@pytest.mark.isolation
 def test_an_address_thief_gets_nothing(road: NetworkRoad, two: tuple[Rented, Rented]) -> None:
     """X-2: a VM that takes the address of its neighbour, whom the share admits, is refused; where
     nothing holds it back it gets the share."""

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from tests.lab.hosts import Client
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("net-failures")]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("net-failures"),
+]
 
 CLIENT, SERVER = "10.0.0.50", "10.0.0.2"
 CREATE = ("addresses", "segments", "place", "ports", "export")
@@ -34,7 +39,7 @@ ONE_OF_EACH = {"segment": 1, "port": 1, "place": 1, "server": 1}
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
     """Unused share servers are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "grant_timeout_seconds": 8}
+    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
     with NetworkRoad(tmp_path_factory.mktemp("net"), settings=settings) as made:
         yield made
 

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from tests.lab.fixtures import GuestFactory
 
-pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow, pytest.mark.xdist_group("net6")]
+pytestmark = [
+    pytest.mark.isolation,
+    pytest.mark.real,
+    pytest.mark.vm,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("net6"),
+]
 
 CIDR, SERVER, VM, STRANGER = "fd00::/64", "fd00::2", "fd00::50", "fd00::60"
 

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from tests.lab.fixtures import GuestFactory
 
-pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow, pytest.mark.xdist_group("vlan")]
+pytestmark = [
+    pytest.mark.isolation,
+    pytest.mark.real,
+    pytest.mark.vm,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("vlan"),
+]
 
 VM, SERVER = "10.0.0.50", "10.0.0.2"
 

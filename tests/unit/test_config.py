@@ -82,6 +82,27 @@ def test_the_file_of_the_state_directory_is_found(tmp_path):
     assert c.load(None, {"ROADSTEAD_CONFIG": str(other)}, state=tmp_path).message_days == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        ("grant_timeout_seconds = 7\n", {}),
+        ("", {"ROADSTEAD_GRANT_TIMEOUT_SECONDS": "7"}),
+        ("operation_timeout_seconds = 5\n", {"ROADSTEAD_GRANT_TIMEOUT_SECONDS": "7"}),
+    ],
+)
+def test_a_key_by_its_old_name_counts_and_is_told(tmp_path, text, environ):
+    path = _file(tmp_path, text)
+    with pytest.warns(FutureWarning, match="grant_timeout_seconds.*operation_timeout_seconds now"):
+        assert c.load(path, environ, state=tmp_path).operation_timeout_seconds == 7
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_key_by_both_names_is_refused(tmp_path):
+    path = _file(tmp_path, "grant_timeout_seconds = 7\noperation_timeout_seconds = 5\n")
+    with pytest.raises(ConfigError, match=r"grant_timeout_seconds.*is there, too"):
+        c.load(path, {}, state=tmp_path)
+
+
 def test_the_environment_is_over_the_file(tmp_path):
     path = _file(tmp_path, "[api]\nport = 1\n[backends.a]\nreserved_percentage = 5\n")
     config = c.load(

@@ -1,7 +1,7 @@
 """THE route table. Everything a client may ask is a row here; what is no row does not exist.
 
-From it come routing, the policy reference, and the test that every route refuses a foreign
-project. One list per resource; `min` and `max` are minors of microversions (see versions.py).
+From it come routing, docs/policy.md, docs/openapi.json, and the test that every route refuses a
+foreign project. One list per resource; `min` and `max` are minors of microversions (versions.py).
 """
 
 from typing import Any

@@ -9,6 +9,7 @@ import roadstead.slim  # noqa: F401  # pyright: ignore[reportUnusedImport] -- fi
 # isort: split
 
 import asyncio
+import datetime
 import os
 import signal
 import socket
@@ -95,6 +96,7 @@ def make_service(config: Config) -> "Service":
         default_limits=config.quota,
         refuse_any_address=config.refuse_any_address,
         attachments_per_project=config.attachments_per_project,
+        keep_messages=datetime.timedelta(days=config.message_days),
         networks=network_pools(config),
         secrets=SecretBox(Path(config.secrets_file)),
     )

@@ -13,7 +13,7 @@ EXPERIMENTAL_HEADER = "X-OpenStack-Manila-API-Experimental"
 # The same in the form that the API guidelines of OpenStack prescribe for every service.
 COMMON_HEADER = "OpenStack-API-Version"
 _SERVICE_TYPES = ("shared-file-system", "sharev2")
-_GRAMMAR = re.compile(r"([1-9][0-9]*)\.([1-9][0-9]*|0)")
+GRAMMAR = re.compile(r"([1-9][0-9]*)\.([1-9][0-9]*|0)")
 _TRUE = frozenset("1 t true on y yes".split())
 
 # What our routes, schemas and views look at. A number missing here changes nothing we serve.
@@ -116,7 +116,7 @@ def parse(specific: str | None, common: str | None, experimental: str | None) ->
     wants = experimental is not None and experimental.strip().lower() in _TRUE
     if text is None:
         return Asked("2.0", 0, wants)
-    match = _GRAMMAR.fullmatch(text.strip())
+    match = GRAMMAR.fullmatch(text.strip())
     if match is None or len(text) > 40:
         raise BadVersion(f"version {text[:40]!r} is not of the form MAJOR.MINOR")
     major, minor = int(match[1]), int(match[2])

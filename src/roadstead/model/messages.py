@@ -1,8 +1,10 @@
 """User messages: why an accepted request failed, in words for the user (wire.md#messages)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
+
+KEPT = timedelta(days=30)  # unless configured otherwise (message_days)
 
 ACTIONS: dict[str, str] = {
     "001": "allocate host",

@@ -63,7 +63,6 @@ class PoolInfo(msgspec.Struct, frozen=True, kw_only=True):
     thin: bool = False
     min_bytes: int = 0
     enforces_size: bool = True  # False: a share may grow beyond its size, only the pool stops it
-    crash_safe: bool = True  # what it made is still there after the agent is killed
 
 
 class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +70,9 @@ class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     protocols: tuple[str, ...]  # "NFS", "CIFS"
-    access_types: tuple[str, ...]  # "ip", "user"
     access_levels: tuple[str, ...] = ("rw", "ro")
     ipv6: bool = True
     gateway: str | None = None  # "l4" | "proxy": it passes on what somebody else's filer serves
-    cuts_sessions: bool = True  # a revoked rule ends open sessions within a second
 
 
 class ExportSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import structlog
 
 from roadstead.engine.base import OwnHost
 from roadstead.model.attachments import Attachment
+from roadstead.model.drift import Drift
 from roadstead.model.errors import RoadsteadError, Transient
 from roadstead.model.hosts import DeviceRef, GuestFacts
 from roadstead.model.states import AttachmentState
@@ -124,7 +125,7 @@ class ComputeSweep:
         if device is not None and device.facts.get("plugged") != "live":
             return False
         plugged = road.ensure_plugged(self._compute, row, source)
-        self._report("missing", row.id, "its device was not in the VM", "plugged again")
+        self._report(Drift.MISSING, row.id, "its device was not in the VM", "plugged again")
         self._becomes(row, state_of(plugged))
         return True
 
@@ -146,7 +147,7 @@ class ComputeSweep:
                 return
             subject = of_attachment(row, share.instance_id)
             act.begin("attachment.detach", subject, columns={"target_host": None})
-        self._report("missing", row.id, f"VM {row.vm_name} is no longer defined", "detached")
+        self._report(Drift.MISSING, row.id, f"VM {row.vm_name} is no longer defined", "detached")
 
     def _leftovers(
         self,
@@ -197,7 +198,7 @@ class ComputeSweep:
         except RoadsteadError as error:
             log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
             return 0
-        self._report("leaked", mark.id, f"a {mark.kind} without an attachment", "removed")
+        self._report(Drift.LEAKED, mark.id, f"a {mark.kind} without an attachment", "removed")
         return 1
 
     def _idle_grants(self, rows: list[Attachment]) -> None:
@@ -221,7 +222,7 @@ class ComputeSweep:
         marks = self._compute.mounts.inventory()
         return {mark.id.partition("/")[0] for mark in marks if mark.kind == "mount"}
 
-    def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
+    def _report(self, kind: Drift, resource_id: str, detail: str, action: str) -> None:
         log.warning("drift", kind=kind, what="attachment", id=resource_id, action=action)
         with self._db.write() as tx:
             drift.insert(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
+from roadstead.model.drift import Drift
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.world import Mark
 from roadstead.roads.backend import Backend
@@ -11,7 +12,7 @@ from roadstead.roads.backend import Backend
 log = structlog.get_logger()
 
 # (kind, resource type, share instance, what was wrong, what was done)
-Finding = tuple[str, str, str, str, str]
+Finding = tuple[Drift, str, str, str, str]
 
 
 def ensure_all(
@@ -59,9 +60,9 @@ def mended(
         if was.id not in ours or was.broken is None or now is None or now.broken is not None:
             continue
         if was.kind == "share":
-            found.append(("missing", "share", was.id, was.broken, "mounted again"))
+            found.append((Drift.MISSING, "share", was.id, was.broken, "mounted again"))
         elif was.facts.get("clients") != now.facts.get("clients"):
-            found.append(("differs", "access", was.id, was.broken, "applied again"))
+            found.append((Drift.DIFFERS, "access", was.id, was.broken, "applied again"))
         else:
-            found.append(("missing", "export", was.id, was.broken, "exported again"))
+            found.append((Drift.MISSING, "export", was.id, was.broken, "exported again"))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from roadstead.engine.base import OwnHost
+from roadstead.model.drift import Drift
 from roadstead.model.errors import Conflict, RoadsteadError
 from roadstead.model.ids import place_netns, standby_place
 from roadstead.model.networks import PortRef, SegmentRef
@@ -103,7 +104,9 @@ class NetworkSweep:
             except RoadsteadError as error:
                 log.warning("share server not repaired", server=server.id, error=str(error))
                 return 0
-        self._report("missing", server.id, f"{len(missing)} of its parts were gone", "made again")
+        self._report(
+            Drift.MISSING, server.id, f"{len(missing)} of its parts were gone", "made again"
+        )
         return 1
 
     def _make_again(self, backend: Backend, server: ShareServer, mine: list[Lease]) -> None:
@@ -130,7 +133,7 @@ class NetworkSweep:
             except RoadsteadError as error:
                 log.warning("gateway not repaired", server=server.id, error=str(error))
                 return 0
-        self._report("differs", server.id, "its addresses were others", "set again")
+        self._report(Drift.DIFFERS, server.id, "its addresses were others", "set again")
         return 1
 
     def _ensure_ports(self, backend: Backend, server: ShareServer) -> None:
@@ -208,7 +211,7 @@ class NetworkSweep:
         except RoadsteadError as error:
             log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
             return 0
-        self._report("leaked", mark.id, f"a {mark.kind} without a share server", "removed")
+        self._report(Drift.LEAKED, mark.id, f"a {mark.kind} without a share server", "removed")
         return 1
 
     def _take_down_unused(self, busy: set[str]) -> None:
@@ -229,7 +232,7 @@ class NetworkSweep:
             if share_servers.is_unused(act.tx, server):
                 act.begin("share_server.delete", of_server(server))
 
-    def _report(self, kind: str, resource_id: str, detail: str, action: str) -> None:
+    def _report(self, kind: Drift, resource_id: str, detail: str, action: str) -> None:
         log.warning("drift", kind=kind, what="share server", id=resource_id, action=action)
         with self._db.write() as tx:
             drift.insert(

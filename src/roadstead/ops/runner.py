@@ -14,7 +14,7 @@ import structlog
 
 from roadstead.model.errors import Awaiting, DriverError, RoadsteadError, Transient
 from roadstead.model.ids import new_id
-from roadstead.model.messages import Message
+from roadstead.model.messages import KEPT, Message
 from roadstead.model.operations import Operation
 from roadstead.model.states import OperationState, Status
 from roadstead.model.verbs import GOES, VERBS, Ending
@@ -51,15 +51,18 @@ class Runner:
         recipes: Mapping[str, Recipe] = RECIPES,
         give_up_after: datetime.timedelta = GIVE_UP_AFTER,
         openers: Mapping[str, Open] | None = None,
+        keep_messages: datetime.timedelta = KEPT,
     ) -> None:
         """`backends` by `host@backend#pool`; `retry(id, seconds)` brings an operation back;
-        `openers` by the verb's subject, for other subjects than shares and their rules."""
+        `openers` by the verb's subject, for other subjects than shares and their rules;
+        `keep_messages`: how long users can read what went wrong."""
         self._db = db
         self._backends = backends
         self.retry = retry
         self._recipes = recipes
         self._openers = openers or {}
         self._give_up_after = give_up_after
+        self._keep_messages = keep_messages
         self._started_at = utcnow()
         self._running: set[str] = set()
         self._guard = threading.Lock()
@@ -219,7 +222,7 @@ class Runner:
             _end(tx, run, VERBS[recipe.verb].failed, recipe.failed(run, tx, error))
             operations.update(tx, op.id, state=OperationState.FAILED)
             if op.payload.get("share_id"):
-                messages.insert(tx, _message(op, error))
+                messages.insert(tx, _message(op, error, self._keep_messages))
 
 
 def _end(tx: Tx, run: Any, ending: Ending, columns: Columns) -> None:
@@ -233,7 +236,7 @@ def _end(tx: Tx, run: Any, ending: Ending, columns: Columns) -> None:
         kind.update(tx, run.operation.resource_id, **changed)
 
 
-def _message(op: Operation, error: DriverError) -> Message:
+def _message(op: Operation, error: DriverError, keep: datetime.timedelta) -> Message:
     now = utcnow()
     return Message(
         id=new_id(),
@@ -245,5 +248,5 @@ def _message(op: Operation, error: DriverError) -> Message:
         resource_id=str(op.payload["share_id"]),
         detail=str(error)[:2000],
         created_at=now,
-        expires_at=now + datetime.timedelta(days=30),
+        expires_at=now + keep,
     )

@@ -14,6 +14,7 @@ import structlog
 
 from roadstead.drivers.base_filer import FilerTree
 from roadstead.model.access import AccessRule, canonical_target
+from roadstead.model.drift import Drift
 from roadstead.model.errors import InUse, RoadsteadError
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ACCESS_IN_FORCE, ACCESS_PENDING, ShareStatus
@@ -136,7 +137,7 @@ class Sweep:
             if now - self._first_seen.setdefault(key, now) < grace:
                 continue
             if mark.kind == "share" and mark.id not in journalled:
-                self._report_once(mark, "foreign", "left alone: no operation ever made it")
+                self._report_once(mark, Drift.FOREIGN, "left alone: no operation ever made it")
                 continue
             self._remove(at.get(mark.id, backend) if mark.kind == "export" else backend, mark)
         self._first_seen = {k: t for k, t in self._first_seen.items() if k in still}
@@ -160,7 +161,7 @@ class Sweep:
                     if share_store.find_instance(tx, mark.id) is not None:
                         continue
                 pool.ensure_unexported(mark.id)
-            self._report("leaked", "export", mark.id, "the filer exported it", "removed")
+            self._report(Drift.LEAKED, "export", mark.id, "the filer exported it", "removed")
             found += 1
         return found
 
@@ -177,7 +178,7 @@ class Sweep:
                 )
             else:
                 backend.pool.ensure_share_absent(mark.id)
-        self._report("leaked", mark.kind, mark.id, "not in the database", "removed")
+        self._report(Drift.LEAKED, mark.kind, mark.id, "not in the database", "removed")
 
     def _repair(
         self,
@@ -197,7 +198,7 @@ class Sweep:
             found = 0
             if disk.broken is not None:
                 self._mount_again(backend, instance, rules)
-                self._report("missing", "share", instance.id, disk.broken, "mounted again")
+                self._report(Drift.MISSING, "share", instance.id, disk.broken, "mounted again")
                 found += 1
             export = exports.get(instance.id)
             if export is None or export.broken is not None:
@@ -206,7 +207,7 @@ class Sweep:
             if export is None or export.broken is not None or disk.broken is not None:
                 direct.ensure_served(backend, instance)
                 self._report(
-                    "missing", "export", instance.id,
+                    Drift.MISSING, "export", instance.id,
                     (export and export.broken) or "not exported", "exported again",
                 )  # fmt: skip
                 found += 1
@@ -214,7 +215,7 @@ class Sweep:
             pending = any(r.state in ACCESS_PENDING for r in rules)
             if not pending and self._differs(backend, instance, export, wanted):
                 direct.ensure_admitted(backend, instance, rules)
-                self._report("differs", "access", instance.id, "rules differ", "applied again")
+                self._report(Drift.DIFFERS, "access", instance.id, "rules differ", "applied again")
                 found += 1
             return found
 
@@ -250,15 +251,17 @@ class Sweep:
         with self._db.write() as tx:
             share_store.set_instance(tx, instance.id, status=ShareStatus.ERROR)
         self._reported.add(key)
-        self._report("lost", "share", instance.id, "its image is missing", "set to error", False)
+        self._report(
+            Drift.LOST, "share", instance.id, "its image is missing", "set to error", False
+        )
 
-    def _report_once(self, mark: Mark, kind: str, action: str) -> None:
+    def _report_once(self, mark: Mark, kind: Drift, action: str) -> None:
         if (kind, mark.id) not in self._reported:
             self._reported.add((kind, mark.id))
             self._report(kind, mark.kind, mark.id, "not in the database", action, False)
 
     def _report(
-        self, kind: str, what: str, resource_id: str, detail: str, action: str,
+        self, kind: Drift, what: str, resource_id: str, detail: str, action: str,
         repaired: bool = True,
     ) -> None:  # fmt: skip
         log.warning("drift", kind=kind, what=what, id=resource_id, detail=detail, action=action)

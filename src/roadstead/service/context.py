@@ -1,5 +1,6 @@
 """Who asks, and what the service works with."""
 
+import datetime
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
@@ -7,6 +8,7 @@ import msgspec
 
 from roadstead.engine.base import Engine
 from roadstead.model.errors import ConfigError, Forbidden
+from roadstead.model.messages import KEPT
 from roadstead.model.network_pools import NetworkPool
 from roadstead.model.quotas import DEFAULT_LIMITS
 from roadstead.ops.begin import Act, Asker, acting
@@ -62,6 +64,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     attachments_per_project: int = 100
     # 0.0.0.0/0 and ::/0 only where the share type says so (D-M2)
     refuse_any_address: bool = True
+    # how long users can read what went wrong
+    keep_messages: datetime.timedelta = KEPT
     # `[networks.<name>]`: segments that share networks may name; none = any id is taken as it is
     networks: Mapping[str, NetworkPool] = {}
     # seals what must not be in the database in clear

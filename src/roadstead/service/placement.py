@@ -92,7 +92,7 @@ def place(
     except NoValidPool as error:
         share = msgspec.structs.replace(share, status=ShareStatus.ERROR)
         store.insert(tx, share, agent_host="", takes_export_id=False)
-        messages.insert(tx, _no_pool(caller, share, error))
+        messages.insert(tx, _no_pool(caller, share, error, service.keep_messages))
         return share
     share = msgspec.structs.replace(
         share,
@@ -269,7 +269,7 @@ def _share(
     )
 
 
-def _no_pool(caller: Caller, share: Share, error: NoValidPool) -> Message:
+def _no_pool(caller: Caller, share: Share, error: NoValidPool, keep: datetime.timedelta) -> Message:
     now = utcnow()
     return Message(
         id=new_id(),
@@ -281,5 +281,5 @@ def _no_pool(caller: Caller, share: Share, error: NoValidPool) -> Message:
         resource_id=share.id,
         detail=str(error)[:2000],
         created_at=now,
-        expires_at=now + datetime.timedelta(days=30),
+        expires_at=now + keep,
     )

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+import roadstead
 from roadstead.api.auth import Identity
-from roadstead.api.policies import ROLES, RULES
+from roadstead.api.policies import DOCUMENTED, ROLES, RULES
 from roadstead.api.policy import Policy
 from roadstead.api.routes import ROUTES
+from roadstead.api.routes_v1 import ROUTES_V1
 from roadstead.model.errors import ConfigError
 
 _POLICY = Policy()
+# All that could ask; what defines the rules itself names them without their prefix.
+SOURCE = "".join(path.read_text() for path in Path(roadstead.__file__).parent.rglob("*.py"))
 # Which roles, alone in a token, pass a rule of each kind.
 ADMITTED = {
     "rule:reader": {"reader", "member", "admin"},
@@ -40,6 +44,15 @@ def test_nobody() -> None:
 def test_every_route_has_a_known_rule() -> None:
     assert {r.policy for r in ROUTES if r.policy} <= set(RULES)
     assert [r.path for r in ROUTES if r.policy is None] == ["/limits"]
+
+
+@pytest.mark.parametrize("name", [name for rules in DOCUMENTED.values() for name in rules])
+def test_every_rule_is_asked_for_and_says_what_it_allows(name: str) -> None:
+    """By a route, or on the way of one."""
+    (rule,) = (rules[name] for rules in DOCUMENTED.values() if name in rules)
+    assert rule.allows[0].islower()
+    assert not rule.allows.endswith(".")
+    assert name in {r.policy for r in (*ROUTES, *ROUTES_V1)} or f'"{name}"' in SOURCE
 
 
 def test_no_two_rows_answer_the_same_request() -> None:

@@ -1,5 +1,6 @@
 """What the configuration becomes in the API process."""
 
+import datetime
 from pathlib import Path
 
 from roadstead.api.server import make_service
@@ -10,6 +11,7 @@ TEXT = """
 default_share_type = "gold"
 protocols = ["NFS", "CIFS"]
 refuse_any_address = false
+message_days = 3
 [quota]
 shares = 3
 [projects.abc]
@@ -33,6 +35,7 @@ def test_everything_configured_reaches_the_service(tmp_path):
     assert service.permitted_cidrs == {"abc": ("10.0.0.0/8",)}
     assert service.isolated_projects == {"def"}
     assert not service.refuse_any_address
+    assert service.keep_messages == datetime.timedelta(days=3)
 
 
 def test_by_default_nobody_admits_everybody(tmp_path):

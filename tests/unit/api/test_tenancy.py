@@ -17,6 +17,8 @@ from roadstead.store.scope import everyone
 from tests.factories import World
 from tests.unit.api.client import OWNER, Client, key_of
 
+pytestmark = pytest.mark.isolation
+
 ROUTES = [*ROUTES_V2, *ROUTES_V1]
 # A valid body by the last literal parts of the path, or by action: validation must not be what
 # refuses the stranger.

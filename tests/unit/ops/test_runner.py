@@ -13,7 +13,7 @@ from roadstead.store.access import RuleFilter
 from roadstead.store.messages import MessageFilter
 from roadstead.store.paging import Page
 from roadstead.store.quotas import usage
-from tests.factories import make_caller, make_share
+from tests.factories import make_caller, make_share, make_world
 
 
 class Killed(BaseException):
@@ -56,6 +56,19 @@ def test_failed_create_is_undone_and_tells_the_user(world):
     assert (message.action_id, message.resource_id) == ("002", share.id)
     assert "the export server says no" in message.user_message
     assert _live(world) == []
+
+
+def test_messages_are_kept_as_long_as_configured(database_url):
+    """Of what failed on the way, and of what found no pool at all."""
+    world = make_world(database_url, keep_messages=datetime.timedelta(days=3))
+    world.export.fail["ensure_export"] = DriverError("the export server says no")
+    caller = make_caller()
+    make_share(world, caller)
+    make_share(world, caller, proto="CIFS")
+    found = _messages(world, caller)
+    assert {m.action_id for m in found} == {"001", "002"}
+    assert {m.expires_at - m.created_at for m in found} == {datetime.timedelta(days=3)}
+    world.close()
 
 
 def test_transient_failure_is_tried_again(world):

@@ -40,7 +40,7 @@ class GaneshaExport:
     rpcbind. `passes_on` tells whose export each one is, where none is a directory of this host.
     """
 
-    info = w.ExportInfo(kind="ganesha", protocols=("NFS",), access_types=("ip",))
+    info = w.ExportInfo(kind="ganesha", protocols=("NFS",))
 
     def __init__(
         self,

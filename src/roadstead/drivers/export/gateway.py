@@ -48,7 +48,7 @@ class GatewayExport:
     port, which is the gateways', too. `control` makes the filer's own rules.
     """
 
-    info = w.ExportInfo(kind="gateway", protocols=("NFS",), access_types=("ip",), gateway="l4")
+    info = w.ExportInfo(kind="gateway", protocols=("NFS",), gateway="l4")
 
     def __init__(
         self,

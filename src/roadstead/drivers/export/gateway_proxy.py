@@ -44,9 +44,7 @@ class ProxyExport:
     own rules. There a share is exported as `filer_prefix` and the name that its clients know.
     """
 
-    info = w.ExportInfo(
-        kind="gateway-proxy", protocols=("NFS",), access_types=("ip",), gateway="proxy"
-    )
+    info = w.ExportInfo(kind="gateway-proxy", protocols=("NFS",), gateway="proxy")
 
     def __init__(
         self,

@@ -25,9 +25,7 @@ class MemoryExport:
     """
 
     def __init__(self, *, addresses: Sequence[str] = (), gateway: str | None = None) -> None:
-        self.info = w.ExportInfo(
-            kind="memory", protocols=("NFS",), access_types=("ip",), gateway=gateway
-        )
+        self.info = w.ExportInfo(kind="memory", protocols=("NFS",), gateway=gateway)
         self.fail: dict[str, Exception] = {}
         self._addresses = tuple(addresses)
         self._places: dict[str, dict[int, _Export]] = {}

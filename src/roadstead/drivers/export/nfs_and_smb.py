@@ -19,9 +19,7 @@ class NfsAndSmb:
     protocol.
     """
 
-    info = w.ExportInfo(
-        kind="ganesha+samba", protocols=("NFS", "CIFS"), access_types=("ip", "user")
-    )
+    info = w.ExportInfo(kind="ganesha+samba", protocols=("NFS", "CIFS"))
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ class SambaExport:
     that is not there.
     """
 
-    info = w.ExportInfo(kind="samba", protocols=("CIFS",), access_types=("user",))
+    info = w.ExportInfo(kind="samba", protocols=("CIFS",))
 
     def __init__(
         self, *, state_directory: str, port: int = 445, require_mount: bool = True

@@ -32,7 +32,6 @@ class MemoryPool:
             revert=True,
             shrink=True,
             min_bytes=1,
-            crash_safe=False,
         )
         self.fail: dict[str, Exception] = {}
         self._total = total_gib << 30

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from roadstead.drivers.base_filer import FilerControl
     from tests.conformance.gateway_bench import GatewayBench
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.isolation, pytest.mark.real]
 HERE = 912  # a port, as the kernel's NFS client takes one and keeps it
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.conformance.exports import ExportBench
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.conformance, pytest.mark.real]
 
 
 @pytest.fixture(scope="module")

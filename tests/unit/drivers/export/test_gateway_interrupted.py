@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from roadstead.model import world as w
     from tests.conformance.gateway_bench import GatewayBench
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.crash, pytest.mark.real]
 
 
 class Died(BaseException):

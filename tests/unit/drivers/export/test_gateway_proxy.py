@@ -57,6 +57,7 @@ def broken(driver: ProxyExport, spec: ExportSpec) -> str | None:
 # --- who comes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.isolation
 def test_a_new_share_is_for_nobody(lab: ProxyLab, driver: ProxyExport, spec: ExportSpec) -> None:
     """G-S1, G-I2: the filer admits the gateway, by a name of its own, to read; nobody gets in."""
     assert lab.at_filer(spec) == {own(spec): "ro"}
@@ -67,6 +68,7 @@ def test_a_new_share_is_for_nobody(lab: ProxyLab, driver: ProxyExport, spec: Exp
     ]
 
 
+@pytest.mark.isolation
 def test_rules_hold_on_both_sides(lab: ProxyLab, driver: ProxyExport, spec: ExportSpec) -> None:
     """G-I2: the filer's level is the highest of the rules'."""
     driver.ensure_access(ref(spec), [rule(SIBLING, "ro")])
@@ -88,6 +90,7 @@ def test_rules_hold_on_both_sides(lab: ProxyLab, driver: ProxyExport, spec: Expo
     assert (lab.level(spec), lab.level(spec, SIX)) == ("ro", None)
 
 
+@pytest.mark.isolation
 def test_who_is_denied_is_cut_with_a_file_open(
     lab: ProxyLab, driver: ProxyExport, spec: ExportSpec
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_gateway_has_one_share(lab: ProxyLab, driver: ProxyExport, spec: Expor
         assert lab.at_filer(other) == {own(other): "rw"}
 
 
+@pytest.mark.isolation
 def test_nothing_passes_but_nfs(lab: ProxyLab, driver: ProxyExport, spec: ExportSpec) -> None:
     """G-I1, G-S1: no forwarding, nothing for the storage network, a reset for any other port."""
 
@@ -170,6 +174,7 @@ def test_nothing_passes_but_nfs(lab: ProxyLab, driver: ProxyExport, spec: Export
     assert not lab.connects(lab.filer_ns, tenant, 2049)
 
 
+@pytest.mark.isolation
 def test_another_protocol_is_refused(lab: ProxyLab, driver: ProxyExport, spec: ExportSpec) -> None:
     import msgspec
 
@@ -237,6 +242,7 @@ def test_looking_at_a_gateway_mends_it(
     assert [session.client for session in driver.sessions(ref(spec))] == [NEAR]
 
 
+@pytest.mark.isolation
 def test_nobody_is_answered_wrongly_meanwhile(
     lab: ProxyLab, driver: ProxyExport, spec: ExportSpec
 ) -> None:

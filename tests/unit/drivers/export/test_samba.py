@@ -58,6 +58,7 @@ def is_cut(answer: str) -> bool:
     return any(status in answer for status in CUT)
 
 
+@pytest.mark.isolation
 def test_only_the_right_password_opens_a_share(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec
 ) -> None:
@@ -79,6 +80,7 @@ def test_users_of_a_share_are_equals(lab: SambaLab, bench: ExportBench) -> None:
 
 
 # N-S2
+@pytest.mark.isolation
 def test_no_share_is_listed(lab: SambaLab, bench: ExportBench, spec: w.ExportSpec) -> None:
     argv = ["nsenter", f"--net=/run/netns/{lab.netns}", "--", "smbclient"]
     argv += ["--configfile=/dev/null", "-g", "-L", "//server", "-I", SERVER]
@@ -111,6 +113,7 @@ def test_older_protocols_are_refused(
     assert said in done.stdout + done.stderr
 
 
+@pytest.mark.isolation
 def test_no_link_leads_out_of_the_share(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec
 ) -> None:
@@ -128,6 +131,7 @@ def test_no_link_leads_out_of_the_share(
 
 
 # D-I5
+@pytest.mark.isolation
 def test_a_revoked_user_is_cut_with_a_file_open_and_others_go_on(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec
 ) -> None:
@@ -145,6 +149,7 @@ def test_a_revoked_user_is_cut_with_a_file_open_and_others_go_on(
 
 
 @pytest.mark.parametrize(("before", "after"), [("rw", "ro"), ("ro", "rw")])
+@pytest.mark.isolation
 def test_a_changed_level_holds_for_open_connections(
     lab: SambaLab, bench: ExportBench, before: str, after: str
 ) -> None:
@@ -179,6 +184,7 @@ def test_a_removed_export_lets_go_of_its_file_system(
 
 
 #
+@pytest.mark.isolation
 def test_nobody_else_can_read_a_password(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec
 ) -> None:
@@ -239,6 +245,7 @@ def test_a_new_agent_adopts_a_running_server(
         assert outcome.access_key == bench.keys["alice"]
 
 
+@pytest.mark.isolation
 def test_who_should_have_been_cut_is_cut_by_the_next_agent(
     lab: SambaLab, bench: ExportBench, spec: w.ExportSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

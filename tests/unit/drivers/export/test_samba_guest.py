@@ -107,6 +107,7 @@ def test_the_kernel_writes_and_reads(kernel: Kernel, bench: ExportBench, server:
 @pytest.mark.parametrize(
     ("name", "password"), [("alice", "wrong"), ("robert", ""), ("nobody", "none")]
 )
+@pytest.mark.isolation
 def test_the_kernel_is_refused_at_once(
     kernel: Kernel, bench: ExportBench, name: str, password: str
 ) -> None:
@@ -127,6 +128,7 @@ def test_the_kernel_cannot_come_by_an_older_protocol(
 
 
 # D-I5
+@pytest.mark.isolation
 def test_a_revoked_kernel_loses_what_it_has_open(kernel: Kernel, bench: ExportBench) -> None:
     spec = bench.exported(user("alice"), user("robert"))
     for name, at in (("alice", "/mnt/a"), ("robert", "/mnt/b")):

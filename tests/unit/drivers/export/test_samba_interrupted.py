@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from roadstead.model import world as w
     from tests.conformance.exports import ExportBench
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("samba-killed")]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("samba-killed"),
+]
 
 _PROCESSES = [(process, "start"), (process, "end")]
 # One file after the other goes: between two of them nothing is special.

@@ -99,6 +99,7 @@ def narrowed(spec: FilerExport, clients: dict[str, str]) -> FilerExport:
 
 
 @pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.isolation
 def test_each_client_has_its_level_and_strangers_none(
     segment: Segment,
     control: ExportfsFiler,
@@ -134,6 +135,7 @@ def test_again_changes_nothing(
     assert filer.sh(state) == before
 
 
+@pytest.mark.isolation
 def test_narrowing_meets_sessions_that_are_there(
     segment: Segment,
     control: ExportfsFiler,
@@ -163,6 +165,7 @@ def test_narrowing_meets_sessions_that_are_there(
     assert found(control) == {}
 
 
+@pytest.mark.isolation
 def test_a_forged_handle_stays_in_its_share(
     segment: Segment,
     filer: KnfsdFiler,

@@ -82,6 +82,7 @@ def test_the_share_has_its_own_size(bench: HypervisorBench, guest: Domain) -> No
 
 
 @pytest.mark.parametrize("driver", ["virtiofs", "9p"])
+@pytest.mark.isolation
 def test_read_only_holds_whatever_the_guest_says(
     bench: HypervisorBench, lab: LibvirtLab, driver: str
 ) -> None:
@@ -102,6 +103,7 @@ def test_read_only_holds_whatever_the_guest_says(
 
 
 @pytest.mark.parametrize("driver", ["virtiofs", "9p"])
+@pytest.mark.isolation
 def test_no_name_leads_out_of_the_share(
     bench: HypervisorBench, lab: LibvirtLab, tmp_path: Path, driver: str
 ) -> None:
@@ -128,6 +130,7 @@ def test_no_name_leads_out_of_the_share(
     assert guest.sh("cat /mnt/planted /mnt/hard", check=False).rc != 0
 
 
+@pytest.mark.isolation
 def test_a_file_handle_opens_nothing_elsewhere(
     bench: HypervisorBench, guest: Domain, tmp_path: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_file_handle_opens_nothing_elsewhere(
     assert "one's" not in crossed.output
 
 
+@pytest.mark.isolation
 def test_what_a_guest_plants_is_harmless_on_the_host(bench: HypervisorBench, guest: Domain) -> None:
     # H-I8
     spec = handed(bench, guest, "/plant")
@@ -167,6 +171,7 @@ def test_what_a_guest_plants_is_harmless_on_the_host(bench: HypervisorBench, gue
             subprocess.run([view / "suid", "true"], check=True)
 
 
+@pytest.mark.isolation
 def test_a_file_in_a_group_directory_leaks_no_group(bench: HypervisorBench, guest: Domain) -> None:
     # H-I8, CVE-2022-0358: an executable set-group-ID file of a group its maker is not in.
     spec = handed(bench, guest, "/group")
@@ -216,6 +221,7 @@ def test_a_second_guest_sees_what_the_first_wrote(
         assert friend.sh("cat /mnt/file; stat -c %s /mnt/file").output == f"{text}{len(text)}\n"
 
 
+@pytest.mark.isolation
 def test_a_mount_made_later_on_the_host_stays_there(bench: HypervisorBench, guest: Domain) -> None:
     # H-I7
     spec = handed(bench, guest, "/late")

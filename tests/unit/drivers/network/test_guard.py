@@ -21,7 +21,7 @@ from tests.unit.drivers.network.tenants import (
 )
 from tests.unit.drivers.network.test_isolation import nft
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.isolation, pytest.mark.real]
 OTHER = "02:00:00:00:00:99"
 
 

@@ -14,7 +14,7 @@ from tests.unit.drivers.network.killing import killed_after
 from tests.unit.drivers.network.tenants import Wiring
 from tests.unit.drivers.network.traces import Traces
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.crash, pytest.mark.real, pytest.mark.slow]
 # Fewer changes than these would mean that the gate they pass has a hole.
 LEAST = {("vxlan", "auto"): 18, ("vlan", "ovs"): 9, ("vlan", "kernel"): 6}
 

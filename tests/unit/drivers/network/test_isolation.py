@@ -14,7 +14,7 @@ from tests.lab.links import find_link
 from tests.lab.netns import in_thread, ip
 from tests.unit.drivers.network.tenants import CLIENT, SERVER, SERVER6, Tenant, Wiring
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.isolation, pytest.mark.real]
 
 
 def test_two_tenants_with_the_same_addresses_meet_only_their_own(wiring: Wiring) -> None:

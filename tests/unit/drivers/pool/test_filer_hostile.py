@@ -23,7 +23,7 @@ from tests.unit.drivers.pool.filers import (
 if TYPE_CHECKING:
     pass
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.isolation, pytest.mark.real]
 
 
 # D-S6: the agent is root; nothing of a tenant's may lead it out of the share

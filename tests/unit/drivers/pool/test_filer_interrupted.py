@@ -23,7 +23,7 @@ from tests.unit.drivers.pool.killing import killed_at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.crash, pytest.mark.real]
 
 
 def create(pool: FilerPool, wanted: w.ShareSpec) -> set[str]:

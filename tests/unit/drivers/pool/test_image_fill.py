@@ -1,8 +1,6 @@
 """A share can be filled: with one file, with many, and with many beside one."""
 
-import errno
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,18 +50,6 @@ def test_files_can_be_made_beside_one_that_fills_95_percent(
 
 
 def test_many_small_files_fill_a_share(pool: ImagePool) -> None:
-    try:
-        _fill_with_many(pool)
-    except OSError as error:
-        # Seen once, on another machine: the disk below refused a write (EIO) and the filesystem
-        # went read-only. Twice in a row would be ours.
-        if error.errno != errno.EROFS:
-            raise
-        warnings.warn(f"tried again: {error} {error.__notes__}", stacklevel=1)
-        _fill_with_many(pool)
-
-
-def _fill_with_many(pool: ImagePool) -> None:
     share = made(pool, SIZE)
     root, size = Path(share.path), 16 << 10
     count = SIZE * 9 // 10 // size

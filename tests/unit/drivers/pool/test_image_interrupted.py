@@ -27,7 +27,7 @@ from tests.unit.drivers.pool.worlds import (
     spec,
 )
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.crash, pytest.mark.real]
 FIFREEZE = 0xC0045877
 
 
