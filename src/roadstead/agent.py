@@ -15,6 +15,7 @@ import grp
 import os
 import pwd
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from pathlib import Path
 import structlog
 
 from roadstead import config as configuration
+from roadstead import identity
 from roadstead.compute import ComputeAgent, make_compute
 from roadstead.config import BackendConfig, Config
 from roadstead.drivers import registry
@@ -33,6 +35,7 @@ from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Place
 from roadstead.networking import make_network_agent
+from roadstead.ops import names
 from roadstead.ops.ensure import ensure_if_asked
 from roadstead.ops.gateway_report import report_gateways
 from roadstead.ops.recipe import Open
@@ -142,6 +145,7 @@ class Agent:
             self._runner,
             self._worker.adopt,
             grace=datetime.timedelta(seconds=config.leak_grace_seconds),
+            keep=datetime.timedelta(days=config.trash_days),
             places=self._places,
         )
         self._sweeping = threading.Lock()
@@ -152,7 +156,8 @@ class Agent:
         if compute is None:
             return None
         engine = DbosEngine(self._config.database_url, self._config.run_directory)
-        return ComputeAgent(self._db, compute, engine, self._worker.adopt)
+        grace = datetime.timedelta(seconds=self._config.leak_grace_seconds)
+        return ComputeAgent(self._db, compute, engine, self._worker.adopt, grace=grace)
 
     def _openers(self) -> dict[str, Open]:
         found: dict[str, Open] = {}
@@ -169,10 +174,12 @@ class Agent:
         self._stop.set()
 
     def run(self) -> None:
-        """Works until `stop`. The exports stay up when it ends: mounted clients do not notice."""
+        """Works until `stop`. The exports stay up when it ends: mounted clients do not notice.
+        AnotherHost, and nothing was changed, when what is here goes by another name."""
         self._prepare()
+        self._check_names()
         self._worker.start(self._runner.run, lambda: self._do("ensure", self._ensure))
-        self._do("sweep", lambda: self._run_sweep(at_start=True))
+        self._do("sweep", self._run_sweep)
         pairs = self._start_pairs()
         self._do("report", self._report)
         if self._compute is not None:
@@ -208,11 +215,24 @@ class Agent:
                 # The others work; the sweep tries again, and the scheduler sees no report.
                 log.error("backend not ready", backend=backend.name, error=str(error))
 
-    def _run_sweep(self, *, at_start: bool = False) -> None:
+    def _check_names(self) -> None:
+        config = self._config
+        if identity.known(config) is None:
+            try:
+                was = names.owner_of_bytes(self._db, config.host, self._backends)
+            except RoadsteadError as error:
+                log.warning("host name not noted yet", error=str(error))
+            else:
+                if was is not None:
+                    raise identity.AnotherHost(config, was, "the shares in its pools belong to")
+                identity.remember(config)
+        names.report_unserved(self._db, config.host, self._backends)
+
+    def _run_sweep(self) -> None:
         with self._sweeping:
             if self._network is not None:
                 self._do("networks", self._network.sweep)
-            self._sweep.run(at_start=at_start)
+            self._sweep.run()
 
     def _start_pairs(self) -> threading.Thread | None:
         """Gateways of pairs were looked at, and will be every few seconds; None when there are
@@ -269,11 +289,16 @@ def main() -> None:
     parser.add_argument("--config", required=True)
     config = configuration.read_effective(parser.parse_args().config)
     setup_logging()
-    agent = Agent(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: agent.stop())
-    with only_one(config):
-        agent.run()
+    try:
+        identity.check(config)
+        agent = Agent(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: agent.stop())
+        with only_one(config):
+            agent.run()
+    except identity.AnotherHost as error:
+        sys.stderr.write(f"roadstead: {error}\n")
+        sys.exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """This machine as a compute host: what the agent does for the hypervisor road."""
 
+import datetime
 import threading
 from collections.abc import Callable, Mapping
 
@@ -56,12 +57,18 @@ class ComputeAgent:
     """Reports, sweeps and watches; `opener` is for the runner."""
 
     def __init__(
-        self, db: Database, compute: Compute, engine: Engine, adopt: Callable[[str], None]
+        self,
+        db: Database,
+        compute: Compute,
+        engine: Engine,
+        adopt: Callable[[str], None],
+        *,
+        grace: datetime.timedelta,
     ) -> None:
         self._db, self._compute = db, compute
         grants = Grants(db, compute, engine)
         self.opener: Open = opener(db, compute, grants)
-        self._sweep = ComputeSweep(db, compute, grants, adopt)
+        self._sweep = ComputeSweep(db, compute, grants, adopt, grace=grace)
         self._look = threading.Lock()
         self._stop = threading.Event()
 

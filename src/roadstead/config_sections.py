@@ -218,8 +218,12 @@ class Config(Section, frozen=True):
     ] = True
     sweep_interval_seconds: Annotated[int, _doc("Between comparisons with the world", ge=1)] = 60
     leak_grace_seconds: Annotated[
-        int, _doc("How long something unknown may exist before it is removed", ge=0)
+        int,
+        _doc("How long something unknown may exist before it is removed, or bytes set aside", ge=0),
     ] = 60
+    trash_days: Annotated[
+        int, _doc("How long bytes that no row names are kept in the trash", ge=0)
+    ] = 7
     standby_interval_seconds: Annotated[
         int, _doc("Between looks at gateways that stand by or have a standby", ge=1)
     ] = 2

@@ -46,9 +46,16 @@ def all_checks(config: Config) -> list[Check]:
     """Every check of every road, in the order to read them."""
     from roadstead.doctor_compute import hypervisor  # which are made of what is here
     from roadstead.doctor_gateway import gateway
+    from roadstead.doctor_names import names
     from roadstead.doctor_network import network
 
-    return [*direct(config), *hypervisor(config), *network(config), *gateway(config)]
+    return [
+        *direct(config),
+        *names(config),
+        *hypervisor(config),
+        *network(config),
+        *gateway(config),
+    ]
 
 
 def direct(config: Config) -> Iterator[Check]:

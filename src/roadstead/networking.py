@@ -67,7 +67,8 @@ class NetworkAgent:
         self.opener: Open = opener(db, backends, networked)
         self._db, self._host, self._network = db, config.host, network
         self._networked, self._backends = networked, backends
-        self._standby = StandbySweep(db, config.host, networked)
+        grace = datetime.timedelta(seconds=config.leak_grace_seconds)
+        self._standby = StandbySweep(db, config.host, networked, grace=grace)
         self._sweep = NetworkSweep(
             db,
             config.host,
@@ -75,6 +76,7 @@ class NetworkAgent:
             networked,
             adopt,
             unused=datetime.timedelta(minutes=config.network.unused_minutes),
+            grace=grace,
         )
         self._active = ActiveSweep(db, config.host, backends, networked, self.places)
 

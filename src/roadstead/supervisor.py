@@ -13,6 +13,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from roadstead import identity
 from roadstead.child import Child
 from roadstead.config import Config, load
 from roadstead.config_source import is_key
@@ -32,13 +33,15 @@ def run(
     children: Sequence[Child] | None = None,
     started_at: float | None = None,
 ) -> int:
-    """Both processes ran until a signal told us to end; 1 when they could not be started.
+    """Both processes ran until a signal told us to end; 1 when they could not be started, or one
+    of them says that it never can with this configuration.
 
     `children` stand in for them in tests; `started_at` (monotonic) is when the user gave the
     command.
     """
     started_at = time.monotonic() if started_at is None else started_at
     try:
+        identity.check(config)
         with _only_one(Path(config.run_directory)):
             (Path(config.run_directory) / AGENT_READY).unlink(missing_ok=True)
             with _listening(config) as listener:
@@ -69,16 +72,17 @@ class _Supervision:
         self._started_at = started_at
         self._ready = False
         self._patient = True
+        self._refused = False
 
     def run(self) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         try:
-            while self._turn() not in _STOP:
+            while self._turn() not in _STOP and not self._refused:
                 pass
             self._stop()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return 0
+        return int(self._refused)
 
     def _turn(self) -> int | None:
         """What is due is started, what died is seen, readiness is told; the signal that came."""
@@ -91,6 +95,10 @@ class _Supervision:
         received = signal.sigtimedwait(_WATCHED, self._patience())
         for child, status in self._reap():
             delay = child.ended()
+            if status == os.EX_CONFIG:
+                self._refused = True
+                say(f"{child.name} cannot run with this configuration")
+                continue
             say(f"{child.name} ended ({describe(status)}); it starts again in {delay:g} s")
         return received.si_signo if received else None
 

@@ -2,6 +2,7 @@
 
 import os
 
+from roadstead import identity
 from roadstead.agent import make_backends, only_one
 from roadstead.compute import make_compute
 from roadstead.config import Config
@@ -11,8 +12,9 @@ from roadstead.networking import take_down as take_down_network
 
 def take_down(config: Config) -> None:
     """No export server runs, no share server is there and nothing of ours is mounted. ConfigError
-    while the agent runs; InUse when somebody has a share open, or a running VM has it attached:
-    what comes after it is then left as it is."""
+    while the agent runs, and where the state is another host's; InUse when somebody has a share
+    open, or a running VM has it attached: what comes after it is then left as it is."""
+    identity.check(config)
     os.makedirs(config.run_directory, exist_ok=True)
     with only_one(config):
         backends = make_backends(config)

@@ -148,7 +148,8 @@ class Census:
             if path.exists() and path.stat().st_size != size:
                 yield f"image {path.name} has {path.stat().st_size} bytes, not {size}"
         yield from _differ("trash", os.listdir(layout.trash), ())
-        yield from _differ("in the pool", os.listdir(layout.pool), ("img", "trash"))
+        yield from _differ("in the pool", os.listdir(layout.pool), ("img", "kept", "trash"))
+        yield from _differ("set aside", os.listdir(layout.kept), ())
         own = [p.name for p in (layout.backing, layout.pool, layout.mounts)]
         yield from _differ("beside the pool", os.listdir(layout.directory), own, may=own[:1])
         yield from _differ("mount point", os.listdir(layout.mounts), whole, may=half)

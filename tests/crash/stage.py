@@ -186,6 +186,7 @@ class Stage:
 
 _SETTINGS = {
     "sweep_interval_seconds": _SWEEP_SECONDS,
+    "leak_grace_seconds": 0,
     # What fails again and again fails for good soon: after 3.7 s, by the runner's backoff.
     "operation_timeout_seconds": 3,
     "backends": {"local": {"pool_options": {"backing_gib": 8}}},

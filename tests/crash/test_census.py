@@ -106,6 +106,7 @@ def _plants(stage: Stage, subject: Subject) -> list[tuple[str, AbstractContextMa
         (f"image .{name}.tmp", _file(layout.images / f".{name}.tmp")),
         (f"image {image.name} is missing", _moved(image, layout.images / name)),
         (f"trash {name}", _file(layout.trash / name)),
+        (f"set aside {name}", _file(layout.kept / name)),
         ("in the pool other", _file(layout.pool / "other")),
         ("beside the pool pool.img.tmp", _file(layout.directory / "pool.img.tmp")),
         ("mount point", _directory(layout.mounts / new_id())),

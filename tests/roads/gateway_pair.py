@@ -181,6 +181,7 @@ class StandbyHost:
             },
             "network": {"driver": "segments", "options": options},
             "sweep_interval_seconds": 1,
+            "leak_grace_seconds": 1,
         }
 
 

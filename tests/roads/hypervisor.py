@@ -30,11 +30,13 @@ V1 = "/roadstead/v1"
 COMPUTE = 20  # the host number of the compute host on a segment
 SETTINGS: dict[str, Any] = {
     "sweep_interval_seconds": 3,
+    "leak_grace_seconds": 1,
     "backends": {"local": {"pool_options": {"backing_gib": 8}}},
 }
 # libnfs cannot write by NFSv4.
 BY_NFS: dict[str, Any] = {
     "sweep_interval_seconds": 3,
+    "leak_grace_seconds": 1,
     "backends": {
         "local": {"pool_options": {"backing_gib": 8}, "export_options": {"nfs3": True}},
     },

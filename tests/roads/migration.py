@@ -81,6 +81,7 @@ class ComputeHost:
             "run_directory": str(self._state),
             "database": f"sqlite:///{self._service.state}/db/roadstead.sqlite",
             "backends": {},
+            "leak_grace_seconds": 1,
             "compute": {
                 "hypervisor": "libvirt",
                 "hypervisor_options": options,

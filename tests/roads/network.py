@@ -110,6 +110,7 @@ class NetworkRoad:
     def _config(self) -> dict[str, Any]:
         return {
             "sweep_interval_seconds": 1,
+            "leak_grace_seconds": 1,
             "backends": {BACKEND: {"roads": ["network"], "pool_options": {"backing_gib": 60}}},
             "network": {**network_section(self.lab), "unused_minutes": 60},
             "networks": self._networks,

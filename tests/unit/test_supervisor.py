@@ -95,6 +95,16 @@ def _sleeper(tmp_path: Path, name: str) -> str:
     return f"echo $$ >> {tmp_path}/{name}; exec sleep 600"
 
 
+def test_a_child_that_never_can_run_ends_it_all(start, tmp_path):
+    """As the agent with another host's shares: to start it again could not help."""
+    running = start("exit 78", _sleeper(tmp_path, "two"))
+    _, said = running.process.communicate(timeout=15)
+    assert running.process.returncode == 1
+    assert "child0 cannot run with this configuration" in said
+    assert "starts again" not in said
+    assert not any(_alive(pid) for pid in running.pids("two"))
+
+
 def test_children_run_until_it_is_told_to_end(start, tmp_path):
     one = start(_sleeper(tmp_path, "a"), _sleeper(tmp_path, "b"))
     pids = one.wait_pids("a", 1) + one.wait_pids("b", 1)

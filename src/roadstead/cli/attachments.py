@@ -55,10 +55,12 @@ def attach(
     if not no_wait:
         _wait_attached(asked, found)
         found = asked.get(f"/attachments/{found['id']}")["attachment"]
+    good = found["state"] not in _BAD
     show_one(options, found, _facts(found))
-    if options.for_people:
+    if options.for_people and good:
         # By itself, so that it can be copied whole.
         typer.echo(f"in the guest:\n  {found['mount_command']}")
+    raise typer.Exit(0 if good else 1)
 
 
 def detach(
@@ -191,7 +193,8 @@ def _facts(found: Row) -> dict[str, object]:
     }
 
 
-_STATES = {
+_BAD = (AttachmentState.ERROR, AttachmentState.BROKEN)
+_STATES: dict[str, str] = {
     AttachmentState.INACTIVE: "inactive: the VM has it from its next start on",
     AttachmentState.BROKEN: "broken: its daemon died; stop and start the VM",
 }

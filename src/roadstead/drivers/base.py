@@ -36,7 +36,8 @@ class Pool(Protocol):
         ...
 
     def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
-        """The share's filesystem is there, mounted, with exactly this size.
+        """The share's filesystem is there, mounted, with exactly this size; if it was set aside,
+        it is back as it was.
 
         Conflict when it exists with another size; Unsupported below `info.min_bytes`;
         DriverError when the disk is full.
@@ -48,7 +49,22 @@ class Pool(Protocol):
         ...
 
     def ensure_share_absent(self, instance_id: str) -> None:
-        """Neither image, mount nor loop device of the share is left. InUse while it is open."""
+        """Neither image, mount nor loop device of the share is left, nor what was set aside of it.
+        InUse while it is open."""
+        ...
+
+    def ensure_share_aside(self, instance_id: str) -> w.Mark | None:
+        """The share is no share any more, and all its bytes are in the trash until
+        `ensure_trash_absent`, whatever is started anew meanwhile; its mark there. `ensure_share`
+        brings it back. None when there is no such share.
+
+        InUse while it is open; Conflict when another share of this id is in the trash.
+        """
+        ...
+
+    def ensure_trash_absent(self, instance_id: str) -> None:
+        """Nothing is in the trash that was set aside under this id. The share itself, if it is
+        there, stays."""
         ...
 
     def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
@@ -73,7 +89,9 @@ class Pool(Protocol):
         ...
 
     def inventory(self) -> Iterator[w.Mark]:
-        """Every mark in this pool: kinds share, snapshot, trash. Safe while shares come and go."""
+        """Every mark in this pool: kinds share, snapshot, trash. What was set aside is trash with
+        the facts size_bytes, path and `since` (seconds since the epoch). Safe while shares come
+        and go."""
         ...
 
 

@@ -10,6 +10,7 @@ class Drift(StrEnum):
     LEAKED = "leaked"
     LOST = "lost"
     FOREIGN = "foreign"
+    MISPLACED = "misplaced"
 
 
 MEANING: dict[Drift, str] = {
@@ -18,12 +19,19 @@ MEANING: dict[Drift, str] = {
         "or a VM was, and was detached"
     ),
     Drift.DIFFERS: "it was there, but not as the database says, and was set right",
-    Drift.LEAKED: "it bore our mark and belonged to nothing any more, and was removed",
+    Drift.LEAKED: (
+        "it bore our mark and belonged to nothing any more, and was removed; a share's bytes by "
+        "way of the [trash](#trash)"
+    ),
     Drift.LOST: (
         "a share's image is gone; the share is in `error`, and is never made anew as an empty one"
     ),
     Drift.FOREIGN: (
-        "an image in the pool that this database never knew. It is never removed by itself: look "
-        "whether the right database is in use"
+        "something that this database never knew. It is never removed by itself: look whether the "
+        "right database is in use"
+    ),
+    Drift.MISPLACED: (
+        "something that belongs to a row of another host, backend or pool: a [name has "
+        "changed](#names), or two backends use one directory. It is left alone"
     ),
 }

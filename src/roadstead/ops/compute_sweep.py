@@ -7,6 +7,7 @@ replaced: the attachment is `broken` until the VM's next start. A VM that was un
 unless another host has it: then it has migrated, and that host takes its attachments over.
 """
 
+import datetime
 from collections.abc import Callable
 
 import structlog
@@ -15,13 +16,15 @@ from roadstead.engine.base import OwnHost
 from roadstead.model.attachments import Attachment
 from roadstead.model.drift import Drift
 from roadstead.model.errors import RoadsteadError, Transient
-from roadstead.model.hosts import DeviceRef, GuestFacts
+from roadstead.model.hosts import GuestFacts
 from roadstead.model.states import AttachmentState
 from roadstead.model.world import Mark
 from roadstead.ops.attachments import state_of
 from roadstead.ops.begin import Ourselves, acting
+from roadstead.ops.compute_leftovers import Leftovers
 from roadstead.ops.compute_moves import Moves
 from roadstead.ops.grants import Grants
+from roadstead.ops.strangers import GRACE
 from roadstead.ops.subjects import of_attachment
 from roadstead.roads import hypervisor as road
 from roadstead.roads.hypervisor import Compute
@@ -45,10 +48,17 @@ class ComputeSweep:
     """`adopt(id)` has the engine run an operation."""
 
     def __init__(
-        self, db: Database, compute: Compute, grants: Grants, adopt: Callable[[str], None]
+        self,
+        db: Database,
+        compute: Compute,
+        grants: Grants,
+        adopt: Callable[[str], None],
+        *,
+        grace: datetime.timedelta = GRACE,
     ) -> None:
         self._db, self._compute, self._grants, self._own = db, compute, grants, OwnHost(adopt)
         self._moves = Moves(db, compute.host)
+        self._leftovers = Leftovers(db, compute, self._moves, self._report, grace=grace)
 
     def run(self) -> int:
         """How many differences were repaired or told."""
@@ -74,8 +84,7 @@ class ComputeSweep:
             if settled and row.id not in busy and not row.unplugged:
                 found += self._guarded(row, guests.get(row.vm_id), devices.get(row.id))
         needed = list({row.id: row for row in (*before, *prepared, *rows)}.values())
-        found += self._strays(needed, marks)
-        found += self._leftovers(needed, devices, mounts, guests)
+        found += self._leftovers.remove(needed, marks, mounts, guests)
         self._idle_grants(needed)
         return found
 
@@ -148,58 +157,6 @@ class ComputeSweep:
             subject = of_attachment(row, share.instance_id)
             act.begin("attachment.detach", subject, columns={"target_host": None})
         self._report(Drift.MISSING, row.id, f"VM {row.vm_name} is no longer defined", "detached")
-
-    def _leftovers(
-        self,
-        rows: list[Attachment],
-        devices: dict[str, Mark],
-        mounts: list[Mark],
-        guests: dict[str, GuestFacts],
-    ) -> int:
-        """What bears our mark and belongs to no row goes, device first."""
-        found = 0
-        known = {row.id for row in rows}
-        for mark in devices.values():
-            if mark.id not in known and not self._moves.is_at_work(mark, guests):
-                ref = DeviceRef(attachment_id=mark.id, vm_id=str(mark.facts.get("vm_id", "")))
-                found += self._remove(
-                    mark, lambda r=ref: self._compute.hypervisor.ensure_detached(r)
-                )
-        for mark in mounts:
-            if mark.kind == "bind" and mark.id not in known:
-                found += self._remove(
-                    mark, lambda i=mark.id: self._compute.mounts.ensure_unbound(i)
-                )
-        with self._db.read() as tx:
-            instances = share_store.instances_by_share(tx, {row.share_id for row in rows})
-        needed = {f"{instances.get(row.share_id)}/{row.access_level}" for row in rows}
-        for mark in mounts:
-            if mark.kind == "mount" and mark.id not in needed:
-                instance_id, _, level = mark.id.partition("/")
-                found += self._remove(
-                    mark,
-                    lambda i=instance_id, v=level: self._compute.mounts.ensure_unmounted(i, v),
-                )
-        return found
-
-    def _strays(self, rows: list[Attachment], marks: list[Mark]) -> int:
-        """Daemons that serve no VM and belong to no row are ended."""
-        known = {row.id for row in rows}
-        strays = [m for m in marks if m.kind == "virtiofsd" and m.id not in known]
-        refs = {m.id: DeviceRef(attachment_id=m.id, vm_id="") for m in strays}
-        return sum(
-            self._remove(m, lambda r=refs[m.id]: self._compute.hypervisor.ensure_detached(r))
-            for m in strays
-        )
-
-    def _remove(self, mark: Mark, how: Callable[[], None]) -> int:
-        try:
-            how()
-        except RoadsteadError as error:
-            log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
-            return 0
-        self._report(Drift.LEAKED, mark.id, f"a {mark.kind} without an attachment", "removed")
-        return 1
 
     def _idle_grants(self, rows: list[Attachment]) -> None:
         """Grants that no attachment needs are given back."""

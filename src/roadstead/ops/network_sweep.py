@@ -18,12 +18,21 @@ from roadstead.model.world import Mark, Place
 from roadstead.ops import gateways
 from roadstead.ops.begin import Ourselves, acting
 from roadstead.ops.server_state import in_motion
+from roadstead.ops.strangers import GRACE, Strangers
 from roadstead.ops.subjects import of_server
 from roadstead.roads import network as road
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
-from roadstead.store import allocations, drift, flows, operations, share_servers, shares
+from roadstead.store import (
+    allocations,
+    drift,
+    flows,
+    operations,
+    ownership,
+    share_servers,
+    shares,
+)
 from roadstead.store.db import Database, Tx, utcnow
 
 log = structlog.get_logger()
@@ -41,9 +50,11 @@ class NetworkSweep:
         adopt: Callable[[str], None],
         *,
         unused: datetime.timedelta,
+        grace: datetime.timedelta = GRACE,
     ) -> None:
         self._db, self._host, self._backends = db, host, backends
         self._networked, self._own, self._unused = networked, OwnHost(adopt), unused
+        self._strangers = Strangers(db, host, grace=grace)
         self._failed: set[str] = set()  # servers in error that serve nothing, as of this run
 
     def run(self) -> int:
@@ -61,7 +72,8 @@ class NetworkSweep:
         self._failed = failed - {s.id for s in standing} - busy
         places = {s.id for s in servers} - self._failed
         places |= {standby_place(lease.share_server_id) for lease in standbys}
-        found = self._leftovers(self._unowned(marks, places, [*self._owning(leases), *standbys]))
+        unowned = self._unowned(marks, places, [*self._owning(leases), *standbys])
+        found = self._leftovers(self._nobodys(unowned))
         for server in standing:
             if server.id not in busy:
                 mine = [lease for lease in leases if lease.share_server_id == server.id]
@@ -171,6 +183,20 @@ class NetworkSweep:
         before = {(mark.kind, mark.id) for mark in marks}
         again = (m for m in self._networked.network.inventory() if (m.kind, m.id) in before)
         return [mark for mark in again if mark.id not in known[mark.kind]]
+
+    def _nobodys(self, marks: list[Mark]) -> list[Mark]:
+        """What may be removed of them: of servers here that could not be made, and what no server
+        of any host has. They hold nothing, and the right database makes them again; their numbers
+        and addresses are given out anew meanwhile, so what was never heard of goes, too."""
+        failed = [m for m in marks if {m.id, m.facts.get("place_id")} & self._failed]
+        others = [m for m in marks if m not in failed]
+        with self._db.read() as tx:
+            owners = ownership.leases(tx, {m.id for m in others if m.kind == "port"})
+            owners |= ownership.servers(tx, {m.id for m in others if m.kind == "place"})
+        going = failed + self._strangers.removable(others, owners)
+        # A wire is many hosts': it stays under a port that does.
+        needed = {m.facts.get("segment_id") for m in marks if m not in going}
+        return [m for m in going if m.kind != "segment" or m.id not in needed]
 
     def _leftovers(self, marks: list[Mark]) -> int:
         """They are removed, each kind before that on which it stands."""

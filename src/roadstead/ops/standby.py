@@ -2,6 +2,8 @@
 it stands by for, read from the database, and its part in the election. Everything of a gateway
 that has gone goes, too."""
 
+import datetime
+
 import structlog
 
 from roadstead.drivers.base_failover import Failover
@@ -11,14 +13,15 @@ from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer
 from roadstead.model.states import AccessState, ShareServerStatus
 from roadstead.model.verbs import SHARE_COMES_OR_GOES
-from roadstead.model.world import ExportSpec, Place, RuleSpec
+from roadstead.model.world import ExportSpec, Mark, Place, RuleSpec
 from roadstead.ops import gateways
+from roadstead.ops.strangers import GRACE, Strangers
 from roadstead.roads import direct, gateway, pair
 from roadstead.roads import network as road
 from roadstead.roads.network import Networked
 from roadstead.roads.pair import Side
 from roadstead.roads.standby import Standby
-from roadstead.store import access, allocations, flows, share_servers, shares
+from roadstead.store import access, allocations, flows, ownership, share_servers, shares
 from roadstead.store.db import Database, Tx
 
 log = structlog.get_logger()
@@ -30,8 +33,17 @@ _Flows = list[tuple[ExportSpec, list[RuleSpec]]]
 class StandbySweep:
     """One host's, for all its `[standbys]`."""
 
-    def __init__(self, db: Database, host: str, networked: Networked) -> None:
+    def __init__(
+        self,
+        db: Database,
+        host: str,
+        networked: Networked,
+        *,
+        grace: datetime.timedelta = GRACE,
+    ) -> None:
         self._db, self._host, self._networked = db, host, networked
+        self._strangers = Strangers(db, host, grace=grace)
+        self._stood_by: set[str] = set()  # places that were wanted since we look
         self._seen: dict[str, tuple[Side, _Flows]] = {}
         self._looks = 0
 
@@ -53,7 +65,8 @@ class StandbySweep:
                     self._ensure(failover, standby, server, side, passed, running)
                 except RoadsteadError as error:
                     log.warning("standby not ready", server=server.id, error=str(error))
-        self._remove(failover, {mark.id for mark in marks} - wanted)
+        self._stood_by |= wanted
+        self._remove(failover, [mark for mark in marks if mark.id not in wanted])
 
     def places(self, standby: Standby) -> dict[str, Place]:
         """Where its gateways are, by share server."""
@@ -117,17 +130,31 @@ class StandbySweep:
 
     # --- leftovers --------------------------------------------------------------------------------
 
-    def _remove(self, failover: Failover, place_ids: set[str]) -> None:
-        """Of these nothing is left, but for those that are this host's own gateways."""
-        if not place_ids:
-            return
-        with self._db.read() as tx:
-            own = {server.id for server in share_servers.on_host(tx, self._host)}
-        for place_id in sorted(place_ids - own):
+    def _remove(self, failover: Failover, marks: list[Mark]) -> None:
+        """Of these nothing is left, but for those that are this host's own gateways, or another's.
+
+        At once where the database has the server, or had it a moment ago: it was told to go, and
+        could take over addresses that are somebody else's soon. Others after the grace.
+        """
+        for place_id in sorted(self._going(marks)):
             try:
                 self._remove_one(failover, place_id)
             except RoadsteadError as error:
                 log.warning("leftover standby stays", place=place_id, error=str(error))
+
+    def _going(self, marks: list[Mark]) -> set[str]:
+        owners: dict[str, str] = {}
+        released: set[str] = set()
+        if marks:
+            with self._db.read() as tx:
+                own = {server.id for server in share_servers.on_host(tx, self._host)}
+                marks = [mark for mark in marks if mark.id not in own]
+                if marks:
+                    owners = ownership.servers(tx, {mark.id for mark in marks})
+                    released = self._stood_by | {standby_place(i) for i in share_servers.ids(tx)}
+        others = [mark for mark in marks if mark.id not in released]
+        going = {mark.id for mark in self._strangers.removable(others, owners)}
+        return going | {mark.id for mark in marks if mark.id in released}
 
     def _remove_one(self, failover: Failover, place_id: str) -> None:
         network = self._networked.network
@@ -142,6 +169,7 @@ class StandbySweep:
                 network.ensure_port_absent(PortRef(id=mark.id))
             failover.ensure_absent(place_id)  # by its files the rest is found, until here
             network.ensure_place_absent(place)
+        self._stood_by.discard(place_id)
         self._leave_wires({str(mark.facts["segment_id"]) for mark in marks})
         self._seen = {i: seen for i, seen in self._seen.items() if standby_place(i) != place_id}
 

@@ -2,8 +2,9 @@
 
 At start and every minute: unfinished operations that nobody runs are run; each driver's inventory
 is compared with the database; what is missing is repaired, what is ours but unknown is removed.
-A share's bytes are removed only if the journal knows their id: a database that was lost or
-exchanged must never cost data. Such a find is reported and left.
+Bytes are set aside only if no row of any host names them and the journal knows their id, and
+removed days later: a name that changed, a database that was lost or exchanged must never cost data
+(`orphans`, docs/adr/0021).
 """
 
 import datetime
@@ -12,16 +13,17 @@ from typing import cast
 
 import structlog
 
-from roadstead.drivers.base_filer import FilerTree
 from roadstead.model.access import AccessRule, canonical_target
 from roadstead.model.drift import Drift
 from roadstead.model.errors import InUse, RoadsteadError
 from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ACCESS_IN_FORCE, ACCESS_PENDING, ShareStatus
 from roadstead.model.verbs import SHARE_NOT_SERVED
-from roadstead.model.world import ExportRef, Mark, Place
+from roadstead.model.world import Mark, Place
 from roadstead.ops.mended import ensure_all, mended
+from roadstead.ops.orphans import KEEP, Orphans
 from roadstead.ops.runner import Runner
+from roadstead.ops.strangers import GRACE, Clock
 from roadstead.roads import direct
 from roadstead.roads.backend import Backend
 from roadstead.store import access, drift, operations
@@ -40,24 +42,30 @@ class Sweep:
         runner: Runner,
         adopt: Callable[[str], None],
         *,
-        grace: datetime.timedelta = datetime.timedelta(seconds=60),
+        grace: datetime.timedelta = GRACE,
+        keep: datetime.timedelta = KEEP,
+        clock: Clock = utcnow,
         places: Callable[[Backend], Mapping[str, Place]] = lambda _backend: {},
     ) -> None:
         """`backends` by `host@backend#pool`; `adopt(id)` has the engine run an operation;
-        `places(backend)` are those of its active share servers, by server id."""
+        `grace`, `keep` and `clock` are for `Orphans`; `places(backend)` are those of its active
+        share servers, by server id."""
         self._db, self._host, self._backends = db, host, backends
-        self._runner, self._adopt, self._grace = runner, adopt, grace
+        self._runner, self._adopt = runner, adopt
         self._places = places
-        self._first_seen: dict[tuple[str, str], datetime.datetime] = {}
+        self._orphans = {
+            name: Orphans(db, host, backend, grace=grace, keep=keep, clock=clock)
+            for name, backend in backends.items()
+        }
         self._reported: set[tuple[str, str]] = set()
 
-    def run(self, *, at_start: bool = False) -> int:
-        """How many differences were found. At start no grace is needed: nobody else is at work."""
+    def run(self) -> int:
+        """How many differences were found."""
         self._resume()
         found = 0
-        for backend in self._backends.values():
+        for name, backend in self._backends.items():
             try:
-                found += self._compare(backend, datetime.timedelta(0) if at_start else self._grace)
+                found += self._compare(backend, self._orphans[name])
             except RoadsteadError as error:
                 log.warning("sweep could not look", backend=backend.name, error=str(error))
         return found
@@ -70,14 +78,14 @@ class Sweep:
             if due and not self._runner.is_running(operation.id):
                 self._adopt(operation.id)
 
-    def _compare(self, backend: Backend, grace: datetime.timedelta) -> int:
+    def _compare(self, backend: Backend, orphans: Orphans) -> int:
         began = utcnow()
         with self._db.read() as tx:
             busy = set(operations.live_resources(tx, self._host))
         before, views = ensure_all(backend, self._views(backend))
         # The world first, the database second: a row is written before its effect and removed
         # after it, so what is found and has no row is not just being made.
-        disks = {(m.kind, m.id): m for m in backend.pool.inventory()}
+        disks = _by_key(backend.pool.inventory())
         exports: dict[str, Mark] = {}
         at: dict[str, Backend] = {}
         for view in views.values():
@@ -91,8 +99,7 @@ class Sweep:
             }
             busy |= operations.live_resources(tx, self._host)
             touched = operations.touched_shares(tx, self._host, began)
-        found = self._orphans(backend, disks, exports, at, set(rows), grace)
-        found += self._forgotten(backend, exports)
+        found = orphans.look(disks, exports, at, rows)
         still = {
             i: r for i, r in rows.items() if r.status not in SHARE_NOT_SERVED and i not in busy
         }
@@ -106,6 +113,7 @@ class Sweep:
             if view is None:
                 continue  # its export server is being made or removed, or does not start
             try:
+                found += self._give_back(view, instance, disks)
                 found += self._repair(view, instance, disks.get(("share", instance.id)), exports)
             except RoadsteadError as error:  # one that cannot be repaired keeps no other from it
                 log.warning("sweep could not repair", id=instance.id, error=str(error))
@@ -117,68 +125,23 @@ class Sweep:
         found.update((key, backend.at(place)) for key, place in self._places(backend).items())
         return found
 
-    def _orphans(
-        self,
-        backend: Backend,
-        disks: Mapping[tuple[str, str], Mark],
-        exports: Mapping[str, Mark],
-        at: Mapping[str, Backend],
-        known: set[str],
-        grace: datetime.timedelta,
+    def _give_back(
+        self, backend: Backend, instance: ShareInstance, disks: dict[tuple[str, str], Mark]
     ) -> int:
-        strangers = [m for k, m in disks.items() if k[0] == "share" and m.id not in known]
-        strangers += [m for m in exports.values() if m.id not in known]
-        with self._db.read() as tx:
-            journalled = operations.known_resources(tx, {m.id for m in strangers})
-        now, still = utcnow(), set[tuple[str, str]]()
-        for mark in sorted(strangers, key=lambda m: m.kind):  # exports before shares
-            key = (mark.kind, mark.id)
-            still.add(key)
-            if now - self._first_seen.setdefault(key, now) < grace:
-                continue
-            if mark.kind == "share" and mark.id not in journalled:
-                self._report_once(mark, Drift.FOREIGN, "left alone: no operation ever made it")
-                continue
-            self._remove(at.get(mark.id, backend) if mark.kind == "export" else backend, mark)
-        self._first_seen = {k: t for k, t in self._first_seen.items() if k in still}
-        return len(strangers)
-
-    def _forgotten(self, backend: Backend, exports: Mapping[str, Mark]) -> int:
-        """What a filer exports to addresses of gateways although neither a gateway nor a row knows
-        of it, as after an old database: the addresses may be another tenant's soon."""
-        pool = backend.pool
-        if not isinstance(pool, FilerTree):
+        """Its bytes were set aside while it had no row: they are a share's again, in `disks`."""
+        key, trash = ("share", instance.id), ("trash", instance.id)
+        if key in disks or trash not in disks:
             return 0
-        found = 0
-        try:
-            strangers = [mark for mark in pool.exported() if mark.id not in exports]
-        except RoadsteadError as error:  # a filer that is away keeps nothing else from being mended
-            log.warning("the filer's exports not looked at", backend=backend.name, error=str(error))
-            return 0
-        for mark in strangers:
-            with backend.share_lock(mark.id):
-                with self._db.read() as tx:
-                    if share_store.find_instance(tx, mark.id) is not None:
-                        continue
-                pool.ensure_unexported(mark.id)
-            self._report(Drift.LEAKED, "export", mark.id, "the filer exported it", "removed")
-            found += 1
-        return found
-
-    def _remove(self, backend: Backend, mark: Mark) -> None:
-        with backend.share_lock(mark.id):
-            if mark.kind == "export":
-                export_id = mark.facts.get("export_id")
-                backend.export.ensure_export_absent(
-                    ExportRef(
-                        instance_id=mark.id,
-                        export_id=export_id if isinstance(export_id, int) else 0,
-                        place=backend.place,
-                    )
-                )
-            else:
-                backend.pool.ensure_share_absent(mark.id)
-        self._report(Drift.LEAKED, mark.kind, mark.id, "not in the database", "removed")
+        with backend.share_lock(instance.id):
+            with self._db.read() as tx:
+                busy = instance.id in operations.live_resources(tx, self._host)
+            # Looked at again: without its bytes it would be made anew, and empty.
+            if busy or trash not in _by_key(backend.pool.inventory()):
+                return 0
+            direct.ensure_bytes(backend, instance)
+            disks.update(_by_key(m for m in backend.pool.inventory() if m.id == instance.id))
+        self._report(Drift.MISSING, *key, "it was in the trash", "brought back")
+        return 1
 
     def _repair(
         self,
@@ -255,11 +218,6 @@ class Sweep:
             Drift.LOST, "share", instance.id, "its image is missing", "set to error", False
         )
 
-    def _report_once(self, mark: Mark, kind: Drift, action: str) -> None:
-        if (kind, mark.id) not in self._reported:
-            self._reported.add((kind, mark.id))
-            self._report(kind, mark.kind, mark.id, "not in the database", action, False)
-
     def _report(
         self, kind: Drift, what: str, resource_id: str, detail: str, action: str,
         repaired: bool = True,
@@ -276,6 +234,10 @@ class Sweep:
                 action=action,
                 repaired=repaired,
             )
+
+
+def _by_key(marks: Iterable[Mark]) -> dict[tuple[str, str], Mark]:
+    return {(mark.kind, mark.id): mark for mark in marks}
 
 
 def _of(marks: Iterable[Mark], instance_id: str) -> Mark | None:

@@ -187,6 +187,11 @@ def on_host(tx: Tx, agent_host: str) -> list[ShareServer]:
     return _found(tx, _SELECT.where(mine))
 
 
+def ids(tx: Tx) -> list[str]:
+    """Of every server of every host."""
+    return list(tx.execute(sa.select(_s.id)).scalars())
+
+
 def at(tx: Tx, host: str) -> list[ShareServer]:
     """Every server at this host@backend."""
     return _found(tx, _SELECT.where(_s.host == host))

@@ -1,5 +1,6 @@
 """A world with a compute host in it: memory drivers, a VM, the inline engine."""
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -101,7 +102,9 @@ def make_compute_world(url: str, *, local: bool = True, **settings: Any) -> Comp
         mounts=mounts,
         compute=compute,
         grants=grants,
-        sweep=ComputeSweep(world.db, compute, grants, world.engine.adopt),
+        sweep=ComputeSweep(
+            world.db, compute, grants, world.engine.adopt, grace=datetime.timedelta(0)
+        ),
         runner=world.runner,
     )
     made.runner = made.renewed_runner()

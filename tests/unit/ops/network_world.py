@@ -67,8 +67,9 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
         """As the agent's sweeps do, until operations that they began have ended."""
         world = self.world
         networks = NetworkSweep(
-            world.db, HOST, world.backends, self.networked, world.engine.adopt, unused=unused
-        )
+            world.db, HOST, world.backends, self.networked, world.engine.adopt, unused=unused,
+            grace=datetime.timedelta(0),
+        )  # fmt: skip
         exports = Sweep(
             world.db, HOST, world.backends, self.runner, world.engine.adopt,
             grace=datetime.timedelta(0), places=networks.places,

@@ -176,7 +176,7 @@ def test_killed_with_the_guest_inside_the_next_sweep_shows_it_out(
         roads.start_probe(world.service, caller, share.id)
     assert _clients(world) == {"127.0.0.3/32": "ro"}
     monkeypatch.undo()
-    world.sweep.run(at_start=True)
+    world.sweep.run()
     assert _clients(world) == {}
     assert roads.last_probe(world.service, caller, share.id).finding.verdict == "good"
 

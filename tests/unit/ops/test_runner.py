@@ -264,7 +264,7 @@ def test_killed_anywhere_it_is_finished_by_the_next_run(world, monkeypatch, verb
         world.runner.run(operation_id)
     monkeypatch.setattr(fault, "point", lambda *_: None)
     world.engine.start(world.runner.run)
-    world.sweep.run(at_start=True)
+    world.sweep.run()
     assert _live(world) == []
     _check_end(world, caller, verb, share)
     assert world.sweep.run() == 0

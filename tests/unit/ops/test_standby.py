@@ -4,6 +4,7 @@ both databases (G-I2, G-I4, X-4)."""
 from __future__ import annotations
 
 import contextlib
+import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -164,7 +165,9 @@ def pair(database_url: str) -> Iterator[Pair]:
         mirror=mirror,
         active=ActiveSweep(db, HOST, backends, nw.networked, nw.places),
         standby=StandbySweep(db, OTHER, there),
-        sweep=NetworkSweep(db, OTHER, {}, there, lambda _: None, unused=KEPT),
+        sweep=NetworkSweep(
+            db, OTHER, {}, there, lambda _: None, unused=KEPT, grace=datetime.timedelta(0)
+        ),
     )
     nw.world.close()
 

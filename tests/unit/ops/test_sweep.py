@@ -81,20 +81,22 @@ def test_a_share_the_journal_never_heard_of_is_reported_and_left(world):
     """A lost or exchanged database must not cost anybody's data."""
     stranger = new_id()
     world.pool.ensure_share(ShareSpec(instance_id=stranger, size_bytes=1 << 30))
-    world.sweep.run(at_start=True)
+    world.sweep.run()
     world.sweep.run()
     assert [m.id for m in world.pool.inventory()] == [stranger]
     assert _found(world) == [("foreign", "share", "left alone: no operation ever made it")]
 
 
-def test_what_an_operation_left_behind_is_removed(world):
+def test_what_an_operation_left_behind_is_set_aside(world):
     caller = make_caller()
     share = make_share(world, caller)
     shares.delete(world.service, caller, share.id)
     world.pool.ensure_share(ShareSpec(instance_id=share.instance_id, size_bytes=1 << 30))
     world.sweep.run()
-    assert list(world.pool.inventory()) == []
-    assert _found(world) == [("leaked", "share", "removed")]
+    assert [m.kind for m in world.pool.inventory()] == ["trash"]
+    ((kind, what, action),) = _found(world)
+    assert (kind, what) == ("leaked", "share")
+    assert action.startswith("in the trash until ")
 
 
 def test_lost_bytes_are_never_replaced_by_an_empty_share(world):

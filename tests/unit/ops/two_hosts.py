@@ -1,5 +1,6 @@
 """Two compute hosts on one database: memory drivers, the inline engine."""
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from roadstead.store import operations
 from tests.factories import HOST, World, make_world
 
 TARGET = "node2"
+NO_GRACE = datetime.timedelta(0)
 ADDRESSES = {HOST: "192.0.2.50", TARGET: "192.0.2.60"}
 NEW = HostFacts(
     qemu="10.0.2",
@@ -52,7 +54,9 @@ class Host:
         """The agent knows nothing but what the database and the drivers tell."""
         world = self._world
         self._grants = Grants(world.db, self.compute, world.engine)
-        self.sweep = ComputeSweep(world.db, self.compute, self._grants, world.engine.adopt)
+        self.sweep = ComputeSweep(
+            world.db, self.compute, self._grants, world.engine.adopt, grace=NO_GRACE
+        )
         self.runner = Runner(
             world.db,
             world.backends if self.name == HOST else {},

@@ -7,6 +7,7 @@ whose `released` is not true belongs to a share that lives.
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ class FixedExport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose an export is, or was last. `clients` are those a gateway has asked for."""
+    """Whose an export is, or was last. `clients` are those a gateway has asked for; `since`: the
+    share was set aside then, and may come back."""
 
     path: str
     instance_id: str
@@ -48,6 +50,12 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     released: bool = False
     export_id: int = 0
     clients: dict[str, str] = {}
+    since: float = 0.0
+
+    @property
+    def serves(self) -> bool:
+        """True while it is a share's."""
+        return not self.released and not self.since
 
 
 class FixedFiler:
@@ -76,7 +84,7 @@ class FixedFiler:
         Conflict when it has one for another size; DriverError 009 when none is free."""
         with self._lock:
             assigned = self._assignments()
-            kept = _of(assigned, instance_id)
+            kept = _of(assigned, instance_id) or self._taken_back(assigned, instance_id)
             if kept is not None:
                 if kept.size_bytes != size_bytes:
                     raise Conflict(f"share {instance_id} is there with {kept.size_bytes} bytes")
@@ -108,9 +116,27 @@ class FixedFiler:
     def release(self, instance_id: str) -> None:
         """The share has no export any more; nobody gets it before the administrator freed it."""
         with self._lock:
-            kept = _of(self._assignments(), instance_id)
-            if kept is not None:
-                self._write(msgspec.structs.replace(kept, released=True, clients={}))
+            for kept in _all_of(self._assignments(), instance_id):
+                self._release(kept)
+
+    def set_aside(self, instance_id: str) -> Assignment | None:
+        """The share's export is nobody's, and becomes its own again when it is taken again; None
+        when it has none."""
+        with self._lock:
+            assigned = self._assignments()
+            kept = _of(assigned, instance_id)
+            if kept is None:
+                return next(iter(_all_of(assigned, instance_id)), None)
+            aside = msgspec.structs.replace(kept, since=time.time(), export_id=0, clients={})
+            self._write(aside)
+            return aside
+
+    def release_aside(self, instance_id: str) -> None:
+        """Nothing of the share is set aside: nobody gets its export before it was freed."""
+        with self._lock:
+            for kept in _all_of(self._assignments(), instance_id):
+                if kept.since:
+                    self._release(kept)
 
     def assignments(self) -> dict[str, Assignment]:
         """By path: exports that are some share's, or were and are not freed yet."""
@@ -160,7 +186,7 @@ class FixedFiler:
     def inventory(self) -> Iterator[w.Mark]:
         """Every export a gateway asked for."""
         for kept in self.assignments().values():
-            if kept.export_id and not kept.released:
+            if kept.export_id and kept.serves:
                 facts: dict[str, object] = {
                     "export_id": kept.export_id,
                     "path": kept.path,
@@ -176,6 +202,19 @@ class FixedFiler:
         if kept is None:
             raise NotFound(f"share {instance_id} has no export of the filer")
         return kept
+
+    def _taken_back(
+        self, assigned: Mapping[str, Assignment], instance_id: str
+    ) -> Assignment | None:
+        aside = next(iter(_all_of(assigned, instance_id)), None)
+        if aside is None:
+            return None
+        kept = msgspec.structs.replace(aside, since=0.0)
+        self._write(kept)
+        return kept
+
+    def _release(self, kept: Assignment) -> None:
+        self._write(msgspec.structs.replace(kept, released=True, since=0.0, clients={}))
 
     def _assignments(self) -> dict[str, Assignment]:
         found: dict[str, Assignment] = {}
@@ -198,5 +237,9 @@ class FixedFiler:
 
 
 def _of(assigned: Mapping[str, Assignment], instance_id: str) -> Assignment | None:
-    own = (a for a in assigned.values() if a.instance_id == instance_id and not a.released)
-    return next(own, None)
+    return next((a for a in _all_of(assigned, instance_id) if a.serves), None)
+
+
+def _all_of(assigned: Mapping[str, Assignment], instance_id: str) -> list[Assignment]:
+    """Also those set aside."""
+    return [a for a in assigned.values() if a.instance_id == instance_id and not a.released]

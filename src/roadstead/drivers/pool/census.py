@@ -53,11 +53,24 @@ def others(layout: Layout) -> Iterator[w.Mark]:
             yield from _file_mark(kind, id_, entry)
     for _, id_, entry in list(listed(layout.trash)):
         yield from _file_mark("trash", id_, entry)
+    yield from kept(layout)
 
 
-def _file_mark(kind: str, id_: str, entry: os.DirEntry[str]) -> Iterator[w.Mark]:
+def kept(layout: Layout) -> Iterator[w.Mark]:
+    """Every share that was set aside; facts size_bytes, path and since."""
+    for kind, id_, entry in list(listed(layout.kept)):
+        if kind == "share":
+            yield from _file_mark("trash", id_, entry, set_aside=True)
+
+
+def _file_mark(
+    kind: str, id_: str, entry: os.DirEntry[str], *, set_aside: bool = False
+) -> Iterator[w.Mark]:
     try:
-        size = entry.stat().st_size
+        found = entry.stat()
     except FileNotFoundError:  # gone since it was listed
         return
-    yield w.Mark(kind=kind, id=id_, facts={"size_bytes": size, "path": entry.path})
+    facts: dict[str, object] = {"size_bytes": found.st_size, "path": entry.path}
+    if set_aside:
+        facts["since"] = found.st_mtime
+    yield w.Mark(kind=kind, id=id_, facts=facts)

@@ -27,6 +27,16 @@ def rename(source: Path, target: Path) -> None:
         sync_directory(source.parent)
 
 
+def stamp(path: Path) -> None:
+    """The file was last modified now, also after a power cut."""
+    os.utime(path)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def remove(path: Path) -> None:
     """No file of that name is left; that there was none is not an error. Not synced."""
     with contextlib.suppress(FileNotFoundError):

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -139,7 +140,7 @@ class FilerPool:
             )
 
     def inventory(self) -> Iterator[w.Mark]:
-        """Every share's directory, and what is being deleted."""
+        """Every share's directory, what is being deleted, and what was set aside."""
         with self._explained():
             self._ready()
             for id_ in directories(self.layout.shares):
@@ -147,6 +148,9 @@ class FilerPool:
                     yield mark
             for id_ in directories(self.layout.trash):
                 if mark := self._trash_mark(id_):
+                    yield mark
+            for id_ in directories(self.layout.kept):
+                if mark := self._aside_mark(id_):
                     yield mark
 
     def exported(self) -> Iterator[w.Mark]:
@@ -160,7 +164,7 @@ class FilerPool:
         self._control.ensure_export_absent(instance_id)
 
     def purge_trash(self) -> None:
-        """Nothing that was deleted occupies space any more."""
+        """Nothing that was deleted occupies space any more; what was set aside stays."""
         with self._explained():
             self._ready()
             for id_ in list(directories(self.layout.trash)):
@@ -173,6 +177,10 @@ class FilerPool:
         """The directory is there, root's, with exactly this size noted (and kept to, where the
         filer can)."""
         with self._working(spec.instance_id):
+            if not self.layout.has_share(spec.instance_id):
+                with contextlib.suppress(FileNotFoundError):  # it was not set aside
+                    here = self.layout.share(spec.instance_id)
+                    durable.rename(self.layout.aside(spec.instance_id), here)
             known = self.layout.size(spec.instance_id)
             if self.layout.has_share(spec.instance_id) and known not in (None, spec.size_bytes):
                 raise Conflict(f"share {spec.instance_id} is there with {known} bytes")
@@ -197,10 +205,33 @@ class FilerPool:
         """Nothing of the share is left. Killed on the way, the next start removes the rest."""
         share, rubbish = self.layout.share(instance_id), self.layout.rubbish(instance_id)
         with self._working(instance_id):
+            for found in (share, self.layout.aside(instance_id)):
+                remove_tree(rubbish)
+                with contextlib.suppress(FileNotFoundError):
+                    durable.rename(found, rubbish)
+            self.layout.remove_size(instance_id)
+            remove_tree(rubbish)
+
+    def ensure_share_aside(self, instance_id: str) -> w.Mark | None:
+        """The directory is kept beside the shares, where no export leads."""
+        share, aside = self.layout.share(instance_id), self.layout.aside(instance_id)
+        with self._working(instance_id):
+            if self.layout.has_share(instance_id):
+                if self.layout.has_aside(instance_id):
+                    raise Conflict(f"{aside} is in the way")
+                size_bytes = self.layout.size(instance_id) or 0
+                self.layout.write_size(instance_id, size_bytes, since=time.time())
+                durable.rename(share, aside)
+        return self._aside_mark(instance_id)
+
+    def ensure_trash_absent(self, instance_id: str) -> None:
+        """The directory that was kept is gone. Killed on the way, the next start removes it."""
+        rubbish = self.layout.rubbish(instance_id)
+        with self._working(instance_id):
             remove_tree(rubbish)
             with contextlib.suppress(FileNotFoundError):
-                durable.rename(share, rubbish)
-            self.layout.remove_size(instance_id)
+                durable.rename(self.layout.aside(instance_id), rubbish)
+            self.layout.remove_leftovers(instance_id)
             remove_tree(rubbish)
 
     def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
@@ -302,6 +333,19 @@ class FilerPool:
             if not self.layout.rubbish(instance_id).exists():
                 return None
         return w.Mark(kind="trash", id=instance_id)
+
+    def _aside_mark(self, instance_id: str) -> w.Mark | None:
+        with self._locks.held(instance_id):
+            if not self.layout.has_aside(instance_id):
+                return None
+            size_bytes, since = self.layout.size(instance_id), self.layout.since(instance_id)
+        facts: dict[str, object] = {
+            "path": str(self.layout.aside(instance_id)),
+            "size_bytes": size_bytes or 0,
+        }
+        if since is not None:
+            facts["since"] = since
+        return w.Mark(kind="trash", id=instance_id, facts=facts)
 
     def _path_of(self, instance_id: str) -> str:
         return paths.share_path(self._path, instance_id)

@@ -42,7 +42,7 @@ class FixedFilerPool:
         """Exports count as a whole: one that is not free yet occupies all of its size."""
         assigned = self._control.assignments()
         sizes = {path: e.size_gib * _GIB for path, e in self._control.exports.items()}
-        living = [a for a in assigned.values() if not a.released]
+        living = [a for a in assigned.values() if a.serves]
         provisioned = sum(a.size_bytes for a in living)
         return w.PoolStats(
             total=sum(sizes.values()),
@@ -52,11 +52,11 @@ class FixedFilerPool:
         )
 
     def inventory(self) -> Iterator[w.Mark]:
-        """Every export that is a share's. One that waits for the administrator is nobody's."""
+        """Every export that is a share's, or was set aside. One that waits for the administrator
+        is nobody's."""
         for kept in self._control.assignments().values():
             if not kept.released:
-                facts: dict[str, object] = {"path": kept.path, "size_bytes": kept.size_bytes}
-                yield w.Mark(kind="share", id=kept.instance_id, facts=facts)
+                yield _mark(kept)
 
     def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
         """An export is this share's, from now on and for good."""
@@ -73,6 +73,17 @@ class FixedFilerPool:
         """The share has no export; its bytes stay until the administrator removes them."""
         _check(instance_id)
         self._control.release(instance_id)
+
+    def ensure_share_aside(self, instance_id: str) -> w.Mark | None:
+        """The share's export is out of use, and will be the share's again."""
+        _check(instance_id)
+        kept = self._control.set_aside(instance_id)
+        return None if kept is None else _mark(kept)
+
+    def ensure_trash_absent(self, instance_id: str) -> None:
+        """As deleted: its bytes stay until the administrator removes them."""
+        _check(instance_id)
+        self._control.release_aside(instance_id)
 
     def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
         """The share has this size; Unsupported beyond its export's."""
@@ -104,6 +115,13 @@ def _check(id_: str) -> None:
 
 def _no_snapshots() -> Unsupported:
     return Unsupported("an export that the administrator made has no snapshots")
+
+
+def _mark(kept: Assignment) -> w.Mark:
+    facts: dict[str, object] = {"path": kept.path, "size_bytes": kept.size_bytes}
+    if kept.since:
+        facts["since"] = kept.since
+    return w.Mark(kind="trash" if kept.since else "share", id=kept.instance_id, facts=facts)
 
 
 def _found(kept: Assignment) -> w.ShareOnDisk:

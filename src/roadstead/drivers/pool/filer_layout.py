@@ -4,6 +4,7 @@
                 /shares/<instance id>/  the share's root directory
                 /sizes/<instance id>    its size as JSON; `.<instance id>.tmp` is being written
                 /trash/<instance id>/   being deleted; worthless
+                /kept/<instance id>/    set aside, since when is beside its size
 """
 
 import contextlib
@@ -26,6 +27,7 @@ _LONGEST = 4096
 
 class _Size(msgspec.Struct, frozen=True):
     size_bytes: int
+    since: float = 0.0  # set aside then
 
 
 class FilerLayout:
@@ -39,11 +41,12 @@ class FilerLayout:
         self.shares = self.tree / paths.SHARES
         self.sizes = self.root / "sizes"
         self.trash = self.root / "trash"
+        self.kept = self.root / "kept"
 
     def make(self) -> None:
         """The directories and the marker are there."""
         # Nobody but root walks through here; a share is reached by its export alone.
-        for directory in (self.root, self.shares, self.sizes, self.trash):
+        for directory in (self.root, self.shares, self.sizes, self.trash, self.kept):
             directory.mkdir(mode=0o700, exist_ok=True)
         if self.marker_id() is None:
             _write(self.marker, ids.new_id() + "\n")
@@ -55,7 +58,7 @@ class FilerLayout:
     def check(self) -> None:
         """DriverError when one of our directories is something else: a tenant who forged file
         handles could have put a link there, that leads anywhere on this host."""
-        for directory in (self.root, self.shares, self.sizes, self.trash):
+        for directory in (self.root, self.shares, self.sizes, self.trash, self.kept):
             if not _is_directory(directory):
                 raise DriverError(f"{directory} is not the directory it was")
 
@@ -80,18 +83,35 @@ class FilerLayout:
         """What is left of the share while it is being deleted."""
         return self.trash / _checked(instance_id)
 
+    def aside(self, instance_id: str) -> Path:
+        """The share's root directory while it is set aside."""
+        return self.kept / _checked(instance_id)
+
+    def has_aside(self, instance_id: str) -> bool:
+        """Whether there is such a directory."""
+        return _is_directory(self.aside(instance_id))
+
     def size(self, instance_id: str) -> int | None:
         """The share's size in bytes; None when none is legible."""
+        noted = self._noted(instance_id)
+        return (noted and noted.size_bytes) or None
+
+    def since(self, instance_id: str) -> float | None:
+        """When the share was set aside; None when nobody noted it."""
+        noted = self._noted(instance_id)
+        return (noted and noted.since) or None
+
+    def _noted(self, instance_id: str) -> _Size | None:
         text = _read(self.sizes / _checked(instance_id))
         try:
-            return (text and msgspec.json.decode(text, type=_Size).size_bytes) or None
+            return msgspec.json.decode(text, type=_Size) if text else None
         except msgspec.DecodeError:
             return None
 
-    def write_size(self, instance_id: str, size_bytes: int) -> None:
+    def write_size(self, instance_id: str, size_bytes: int, *, since: float = 0.0) -> None:
         """The share's size is this, also after a power cut."""
         file = self.sizes / _checked(instance_id)
-        _write(file, msgspec.json.encode(_Size(size_bytes)).decode() + "\n")
+        _write(file, msgspec.json.encode(_Size(size_bytes, since)).decode() + "\n")
 
     def remove_size(self, instance_id: str) -> None:
         """The share has no size any more."""
@@ -107,7 +127,7 @@ class FilerLayout:
     def remove_leftovers(self, instance_id: str) -> None:
         """No size of a share that is not there, and none half-written."""
         durable.remove(_temporary(self.sizes / instance_id))
-        if not self.has_share(instance_id):
+        if not self.has_share(instance_id) and not self.has_aside(instance_id):
             self.remove_size(instance_id)
 
 

@@ -70,6 +70,7 @@ class ImagePool:
             backing.ensure_backing(self.layout, self._backing_gib)
             self.layout.images.mkdir(mode=0o700, exist_ok=True)
             self.layout.trash.mkdir(mode=0o700, exist_ok=True)
+            self.layout.kept.mkdir(mode=0o700, exist_ok=True)
             self.layout.mounts.mkdir(mode=0o711, parents=True, exist_ok=True)
             mounts.ensure_shared(self.layout.mounts)
             restore.remove_temporaries(self.layout, self._locks)
@@ -97,7 +98,7 @@ class ImagePool:
             yield from census.others(self.layout)
 
     def purge_trash(self) -> None:
-        """Nothing that was deleted occupies space any more."""
+        """Nothing that was deleted occupies space any more; what was set aside stays."""
         with self._explained():
             self._ready()
             trash.purge(self.layout)
@@ -107,6 +108,7 @@ class ImagePool:
     def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
         """The share's filesystem is there, mounted, with exactly this size."""
         with self._working(spec.instance_id) as there:
+            there = self._given_back(spec.instance_id, there)
             if not mounting.adopt(self.layout, spec, there):
                 self._need_room_for(spec)
                 image = self.layout.share(spec.instance_id)
@@ -129,10 +131,21 @@ class ImagePool:
         """Neither image, mount nor loop device of the share is left. InUse while it is open, in
         another mount namespace too."""
         with self._working(instance_id) as there:
-            mounting.unmount(self.layout, instance_id, there)
-            with contextlib.suppress(OSError):  # missing; or files that got under the mount
-                os.rmdir(self.layout.point(instance_id))
+            self._unmount(instance_id, there)
             trash.discard(self.layout, self.layout.share(instance_id))
+            trash.discard(self.layout, self.layout.aside(instance_id))
+
+    def ensure_share_aside(self, instance_id: str) -> w.Mark | None:
+        """The image is kept in another directory, not mounted. InUse while the share is open."""
+        with self._working(instance_id) as there:
+            self._unmount(instance_id, there)
+            trash.set_aside(self.layout, instance_id)
+        return next((m for m in census.kept(self.layout) if m.id == instance_id), None)
+
+    def ensure_trash_absent(self, instance_id: str) -> None:
+        """The image that was kept is gone. InUse while somebody has a loop device on it."""
+        with self._working(instance_id):
+            trash.discard(self.layout, self.layout.aside(instance_id))
 
     def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
         """Image, loop device and filesystem have this size, from whatever a killed attempt left.
@@ -182,6 +195,7 @@ class ImagePool:
         than the snapshot, NotFound without it."""
         source = self.layout.snapshot(snapshot.snapshot_id)
         with self._working(spec.instance_id) as there, self._locks.held(snapshot.snapshot_id):
+            there = self._given_back(spec.instance_id, there)
             if not mounting.adopt(self.layout, spec, there):
                 self._need_room_for(spec)
                 if spec.size_bytes < _size_of(source):
@@ -242,6 +256,17 @@ class ImagePool:
     def _ready(self) -> None:
         if not self.layout.images.is_dir():
             raise Transient(f"pool {self.name} is not mounted")
+
+    def _given_back(self, instance_id: str, there: Presence) -> Presence:
+        """What is there of the share now that it is not set aside any more."""
+        if there.absent and trash.give_back(self.layout, instance_id):
+            return look(self.layout, instance_id)
+        return there
+
+    def _unmount(self, instance_id: str, there: Presence) -> None:
+        mounting.unmount(self.layout, instance_id, there)
+        with contextlib.suppress(OSError):  # missing; or files that got under the mount
+            os.rmdir(self.layout.point(instance_id))
 
     def _need_room(self) -> None:
         if not backing.has_room(self.layout, backing.ROOM_BYTES):

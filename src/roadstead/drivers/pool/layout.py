@@ -5,6 +5,7 @@
 <directory>/pool/img/             share-<instance id>, snap-<snapshot id>: one filesystem each
                      .<name>.tmp  being made; worthless
 <directory>/pool/trash/           being deleted; worthless
+<directory>/pool/kept/            share-<instance id>: set aside since the file was last modified
 <mount root>/<instance id>        where a share is mounted; default <directory>/mnt
 """
 
@@ -31,6 +32,7 @@ class Layout:
         self.pool = self.directory / "pool"
         self.images = self.pool / "img"
         self.trash = self.pool / "trash"
+        self.kept = self.pool / "kept"
         self.mounts = Path(mount_root).resolve() if mount_root else self.directory / "mnt"
 
     def share(self, instance_id: str) -> Path:
@@ -40,6 +42,10 @@ class Layout:
     def snapshot(self, snapshot_id: str) -> Path:
         """The snapshot's image."""
         return self.images / ids.snapshot_image_name(_checked(snapshot_id))
+
+    def aside(self, instance_id: str) -> Path:
+        """The share's image while it is set aside."""
+        return self.kept / ids.image_name(_checked(instance_id))
 
     def point(self, instance_id: str) -> Path:
         """Where the share is mounted."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ class MemoryPool:
         self._root = Path(path) if path else None
         self._sizes: dict[str, int] = {}  # by instance id
         self._snapshots: dict[str, int] = {}  # by snapshot id: the share's size then
+        self._aside: dict[str, tuple[int, float]] = {}  # by instance id: its size, since when
         self._lock = threading.RLock()
 
     def ensure_pool(self) -> None:
@@ -63,6 +65,7 @@ class MemoryPool:
     def ensure_share(self, spec: w.ShareSpec) -> w.ShareOnDisk:
         """The share is there with exactly this size."""
         with self._called("ensure_share", spec.instance_id):
+            self._give_back(spec.instance_id)
             if not self._adopt(spec):
                 self._add(spec, None)
             return self._found(spec.instance_id)
@@ -77,6 +80,22 @@ class MemoryPool:
         with self._called("ensure_share_absent", instance_id):
             self._sizes.pop(instance_id, None)
             self._remove(instance_id)
+            self._remove_aside(instance_id)
+
+    def ensure_share_aside(self, instance_id: str) -> w.Mark | None:
+        """The share is kept under another name."""
+        with self._called("ensure_share_aside", instance_id):
+            if instance_id in self._sizes:
+                if instance_id in self._aside:
+                    raise Conflict(f"{self._at(_aside_name(instance_id))} is in the way")
+                self._aside[instance_id] = (self._sizes.pop(instance_id), time.time())
+                self._move(instance_id, _aside_name(instance_id))
+            return self._aside_mark(instance_id) if instance_id in self._aside else None
+
+    def ensure_trash_absent(self, instance_id: str) -> None:
+        """What was kept is gone."""
+        with self._called("ensure_trash_absent", instance_id):
+            self._remove_aside(instance_id)
 
     def ensure_size(self, instance_id: str, size_bytes: int) -> w.ShareOnDisk:
         """The share has this size. DriverError 018 when its files are larger together."""
@@ -107,6 +126,7 @@ class MemoryPool:
     def ensure_clone(self, spec: w.ShareSpec, snapshot: w.SnapshotRef) -> w.ShareOnDisk:
         """A share whose content began as the snapshot's."""
         with self._called("ensure_clone", spec.instance_id, snapshot.snapshot_id):
+            self._give_back(spec.instance_id)
             if not self._adopt(spec):
                 if spec.size_bytes < self._snapshot(snapshot):
                     raise Unsupported("a clone cannot be smaller than its snapshot")
@@ -123,12 +143,14 @@ class MemoryPool:
             return self._found(snapshot.instance_id)
 
     def inventory(self) -> Iterator[w.Mark]:
-        """Every share and snapshot as they were at the first step."""
+        """Every share and snapshot, and what was set aside, as they were at the first step."""
         with self._called("inventory"):
             found = [("share", *item) for item in self._sizes.items()]
             found += [("snapshot", *item) for item in self._snapshots.items()]
+            aside = [self._aside_mark(id_) for id_ in self._aside]
         for kind, id_, size_bytes in found:
             yield w.Mark(kind=kind, id=id_, facts={"size_bytes": size_bytes, "path": self._at(id_)})
+        yield from aside
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -179,6 +201,25 @@ class MemoryPool:
             size_bytes=self._sizes[instance_id],
         )
 
+    def _give_back(self, instance_id: str) -> None:
+        if instance_id in self._aside and instance_id not in self._sizes:
+            self._sizes[instance_id] = self._aside.pop(instance_id)[0]
+            self._move(_aside_name(instance_id), instance_id)
+
+    def _aside_mark(self, instance_id: str) -> w.Mark:
+        size_bytes, since = self._aside[instance_id]
+        path = self._at(_aside_name(instance_id))
+        facts: dict[str, object] = {"size_bytes": size_bytes, "path": path, "since": since}
+        return w.Mark(kind="trash", id=instance_id, facts=facts)
+
+    def _remove_aside(self, instance_id: str) -> None:
+        self._aside.pop(instance_id, None)
+        self._remove(_aside_name(instance_id))
+
+    def _move(self, name: str, other: str) -> None:
+        if self._root:
+            (self._root / name).rename(self._root / other)
+
     def _used(self, instance_id: str) -> int:
         tree = os.walk(self._at(instance_id)) if self._root else ()
         return sum(
@@ -195,3 +236,7 @@ class MemoryPool:
             shutil.copytree(self._root / origin, self._root / target, symlinks=True)
         elif self._root:
             (self._root / target).mkdir(parents=True)
+
+
+def _aside_name(instance_id: str) -> str:
+    return f"kept-{instance_id}"

@@ -70,7 +70,7 @@ def assert_exactly(pool: FilerPool, shares: Collection[str]) -> None:
     layout = pool.layout
     for directory in (layout.shares, layout.sizes):
         assert set(os.listdir(directory)) == set(shares)
-    assert os.listdir(layout.trash) == []
+    assert os.listdir(layout.trash) == os.listdir(layout.kept) == []
 
 
 def fill(root: Path, outside: Path) -> None:

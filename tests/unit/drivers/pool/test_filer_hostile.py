@@ -62,7 +62,7 @@ def test_deleting_many_of_one_directory(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 # D-S6: a forged handle reaches our own directories; they must not lead the agent elsewhere
-@pytest.mark.parametrize("which", ["shares", "sizes", "trash"])
+@pytest.mark.parametrize("which", ["shares", "sizes", "trash", "kept"])
 def test_our_directories_replaced_by_links(
     filer_pool: FilerPool, tmp_path: Path, which: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,30 @@ def delete(pool: FilerPool, wanted: w.ShareSpec) -> set[str]:
     return set()
 
 
+def set_aside(pool: FilerPool, wanted: w.ShareSpec) -> set[str]:
+    """And back."""
+    assert pool.ensure_share_aside(wanted.instance_id) is not None
+    assert [mark.kind for mark in pool.inventory()] == ["trash"]
+    share = pool.ensure_share(wanted)
+    assert sorted(os.listdir(directory(pool, share)))
+    return {wanted.instance_id}
+
+
+def empty_trash(pool: FilerPool, wanted: w.ShareSpec) -> set[str]:
+    pool.ensure_share_aside(wanted.instance_id)
+    pool.ensure_trash_absent(wanted.instance_id)
+    return set()
+
+
 def resize(pool: FilerPool, wanted: w.ShareSpec) -> set[str]:
     assert pool.ensure_size(wanted.instance_id, 2 * GIB).size_bytes == 2 * GIB
     return {wanted.instance_id}
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("operation", [create, delete, resize], ids=lambda o: o.__name__)
+@pytest.mark.parametrize(
+    "operation", [create, delete, set_aside, empty_trash, resize], ids=lambda o: o.__name__
+)
 def test_killed_at_every_step(
     filer_pool: FilerPool,
     control: MemoryFiler,
@@ -56,7 +74,7 @@ def test_killed_at_every_step(
             fill(directory(filer_pool, share), tmp_path)
         killed = killed_at(step, lambda wanted=wanted: _ignored(operation(filer_pool, wanted)))
         successor = restarted(filer_pool, control)
-        assert [mark.kind for mark in successor.inventory()] in ([], ["share"])
+        assert [mark.kind for mark in successor.inventory()] in ([], ["share"], ["trash"])
         assert_exactly(successor, operation(successor, wanted))
         successor.ensure_share_absent(wanted.instance_id)
         assert_exactly(successor, set())

@@ -167,6 +167,25 @@ def delete(pool: ImagePool, life: Life) -> None:
     life.shares.clear()
 
 
+def set_aside(pool: ImagePool, life: Life) -> None:
+    """Nothing of it was lost on the way there, nor is on the way back."""
+    kept = pool.ensure_share_aside(life.origin.instance_id)
+    assert kept is not None
+    assert [mark.id for mark in pool.inventory() if mark.kind == "trash"] == [kept.id]
+    give_back(pool, life)
+
+
+def give_back(pool: ImagePool, life: Life) -> None:
+    pool.ensure_share(life.wanted)
+    assert life.content() == "now"
+
+
+def empty_trash(pool: ImagePool, life: Life) -> None:
+    pool.ensure_share_aside(life.origin.instance_id)
+    pool.ensure_trash_absent(life.origin.instance_id)
+    life.shares.clear()
+
+
 def grow(pool: ImagePool, life: Life) -> None:
     pool.ensure_size(life.origin.instance_id, LARGE)
     assert filesystem_bytes(life.origin) == LARGE
@@ -209,7 +228,18 @@ def revert(pool: ImagePool, life: Life) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "operation",
-    [create, delete, grow, shrink, snapshot, delete_snapshot, clone, revert],
+    [
+        create,
+        delete,
+        set_aside,
+        empty_trash,
+        grow,
+        shrink,
+        snapshot,
+        delete_snapshot,
+        clone,
+        revert,
+    ],
     ids=lambda operation: operation.__name__,
 )
 def test_killed_at_every_step(

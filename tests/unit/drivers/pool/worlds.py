@@ -68,7 +68,7 @@ def assert_exactly(
     assert {mark.id for mark in found if mark.kind == "share"} == set(shares)
     assert {mark.id for mark in found if mark.kind == "snapshot"} == set(snapshots)
     assert len(os.listdir(pool.layout.images)) == len(shares) + len(snapshots)
-    assert os.listdir(pool.layout.trash) == []
+    assert os.listdir(pool.layout.trash) == os.listdir(pool.layout.kept) == []
     assert set(os.listdir(pool.layout.mounts)) == set(shares)
     assert len(loops_of(pool)) == len(shares)
 
