@@ -22,7 +22,8 @@ from roadstead.ops.sweep import Sweep
 from roadstead.roads.backend import Backend
 from roadstead.service import shares
 from roadstead.service.context import Caller, Service
-from roadstead.service.shares import NewShare
+from roadstead.service.new_share import NewShare
+from roadstead.service.placement import create
 from roadstead.store import share_types
 from roadstead.store.db import Database
 from roadstead.store.migrate import upgrade
@@ -140,5 +141,5 @@ def make_caller(project: str | None = None, *, admin: bool = False, **more: Any)
 def make_share(world: World, caller: Caller, **values: Any) -> Share:
     """A share as `create` leaves it once its operation has run."""
     wanted = {"proto": "NFS", "size_gib": 1, **values}
-    made = shares.create(world.service, caller, NewShare(**wanted))
+    made = create(world.service, caller, NewShare(**wanted))
     return shares.get(world.service, caller, made.id)

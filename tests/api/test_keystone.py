@@ -15,7 +15,7 @@ import yaml
 from roadstead.api.auth import AuthUnavailable
 from roadstead.api.auth_keystone import KeystoneAuth
 from roadstead.api.server import keystone_settings
-from roadstead.config import KeystoneConfig
+from roadstead.config.sections import KeystoneConfig
 from tests.api.cli import Cli, OpenStackClient
 from tests.api.expired_token import expired
 from tests.live.api import Api

@@ -25,7 +25,7 @@ from roadstead.model.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from roadstead.drivers.base import ExportServer
+    from roadstead.drivers.base.export import ExportServer
 
 # Addresses from which a bench can try to reach a share, and who comes from there where rules name
 # users.

@@ -1,4 +1,4 @@
-"""What every filer control must do: `roadstead.drivers.base_filer.FilerControl` as tests.
+"""What every filer control must do: `roadstead.drivers.base.filer.FilerControl` as tests.
 
 To try one of your own, in a test file of your own package:
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from roadstead.drivers.base_filer import FilerExport
+from roadstead.drivers.base.filer import FilerExport
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import ids
 from roadstead.model.errors import BadRequest, Conflict, DriverError, Transient, Unsupported
@@ -29,7 +29,7 @@ from roadstead.model.errors import BadRequest, Conflict, DriverError, Transient,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from roadstead.drivers.base_filer import FilerControl
+    from roadstead.drivers.base.filer import FilerControl
     from roadstead.model import world as w
 
 # Gateways' addresses on the storage network, and one that no rule ever names.

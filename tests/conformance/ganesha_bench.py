@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from roadstead.drivers.export import ganesha_process as process
-from roadstead.drivers.export.ganesha import GaneshaExport
-from roadstead.drivers.export.ganesha_bus import GaneshaBus
+from roadstead.drivers.export.ganesha.driver import GaneshaExport
+from roadstead.drivers.ganesha.bus import GaneshaBus
+from roadstead.drivers.host import process
 from roadstead.model import world as w
 from roadstead.model.ids import bus_prefix, pseudo_path
 from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench, rule
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
-    from roadstead.drivers.base import ExportServer
+    from roadstead.drivers.base.export import ExportServer
 
 SERVER, SERVER6 = "10.9.0.1", "fd00:9::1"
 CONTENT = b"hello\n"

@@ -17,14 +17,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from roadstead.drivers.base import Gateway
-from roadstead.drivers.export.gateway import GatewayExport
-from roadstead.drivers.export.rules import plain_address
+from roadstead.drivers.base.export import Gateway
+from roadstead.drivers.export.gateway.driver import GatewayExport
 from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
-from roadstead.drivers.network import conntrack
-from roadstead.drivers.network.netlink import within
+from roadstead.drivers.host import conntrack
+from roadstead.drivers.host.netlink import within
 from roadstead.model import world as w
+from roadstead.model.admission import plain_address
 from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id, pseudo_path
 from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
@@ -36,8 +36,8 @@ from tests.lab.nfs4 import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from roadstead.drivers.base_filer import FilerControl
-    from roadstead.drivers.network.conntrack import Connection
+    from roadstead.drivers.base.filer import FilerControl
+    from roadstead.drivers.host.conntrack import Connection
     from roadstead.model.gateways import GatewayState
 
 VIP, VIP6 = "10.9.0.1", "fd00:9::1"

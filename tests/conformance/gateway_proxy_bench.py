@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roadstead.drivers.export.gateway_proxy import ProxyExport
+from roadstead.drivers.export.gateway_proxy.driver import ProxyExport
 from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import world as w
@@ -31,7 +31,7 @@ from tests.lab.nfs4 import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from roadstead.drivers.base_filer import FilerControl
+    from roadstead.drivers.base.filer import FilerControl
 
 PREFIX = "/filer/tenants"
 

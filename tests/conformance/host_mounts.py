@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from roadstead.drivers.base_compute import HostMounts
+from roadstead.drivers.base.compute import HostMounts
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import BadRequest, Conflict, InUse, NotFound, Unsupported

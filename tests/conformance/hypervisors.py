@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import pytest
 
-from roadstead.drivers.base_compute import HostMounts, Hypervisor
+from roadstead.drivers.base.compute import HostMounts, Hypervisor
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, InUse, NotFound, RoadsteadError, Transient, Unsupported

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.pool.image.driver import ImagePool
 from tests.lab.requirements import require
 
 

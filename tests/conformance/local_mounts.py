@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from roadstead.drivers.compute import fuse_process
 from roadstead.drivers.compute.local import LocalMounts
-from roadstead.drivers.pool import mounts
+from roadstead.drivers.host import mounts
+from roadstead.drivers.host.nfs import fuse_process
 from roadstead.model.ids import new_id
 from tests.lab.requirements import require
 

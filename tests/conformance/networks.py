@@ -23,7 +23,7 @@ from roadstead.model.errors import Conflict, InUse, NotFound, Unsupported
 from roadstead.model.ids import new_id, place_netns
 
 if TYPE_CHECKING:
-    from roadstead.drivers.base_network import Network
+    from roadstead.drivers.base.network import Network
 
 LONGEST = "x" * 48
 

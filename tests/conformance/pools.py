@@ -1,4 +1,4 @@
-"""What every pool driver must do: `roadstead.drivers.base.Pool` as tests.
+"""What every pool driver must do: `roadstead.drivers.base.pool.Pool` as tests.
 
 To try a driver of your own, in a test file of your own package:
 
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.base import Pool
+from roadstead.drivers.base.pool import Pool
 from roadstead.model import ids
 from roadstead.model import world as w
 from roadstead.model.errors import (

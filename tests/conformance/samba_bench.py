@@ -8,9 +8,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
-from roadstead.drivers.export import ganesha_process as process
 from roadstead.drivers.export.nfs_and_smb import NfsAndSmb
-from roadstead.drivers.export.samba import SambaExport
+from roadstead.drivers.export.samba.driver import SambaExport
+from roadstead.drivers.host import process
 from tests.conformance.exports import USERS, ExportBench
 from tests.conformance.ganesha_bench import CONTENT, SERVER, SERVER6, GaneshaLab
 from tests.lab.requirements import require

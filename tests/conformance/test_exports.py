@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.drivers.export.memory import MemoryExport
-from roadstead.drivers.export.rules import level_for
 from roadstead.model import world as w
+from roadstead.model.admission import level_for
 from tests.conformance.export_access import IpAccessConformance
 from tests.conformance.exports import ExportBench, ExportConformance, rule
 from tests.conformance.ganesha_bench import GaneshaLab

@@ -23,7 +23,7 @@ from tests.lab.nfs4 import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadstead.drivers.base_filer import FilerExport
+    from roadstead.drivers.base.filer import FilerExport
 
 FILER, FILER6, ADMIN = "172.30.0.2", "fd00:30::2", "172.30.0.1"
 HOOK = Path(__file__).with_name("filer_hook.py")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.base import Pool
+from roadstead.drivers.base.pool import Pool
 from roadstead.drivers.filer.fixed import FixedFiler
 from roadstead.drivers.filer.memory import MemoryFiler
-from roadstead.drivers.pool.filer import FilerPool
-from roadstead.drivers.pool.filer_fixed import FixedFilerPool
+from roadstead.drivers.pool.filer.driver import FilerPool
+from roadstead.drivers.pool.filer.fixed import FixedFilerPool
 from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient

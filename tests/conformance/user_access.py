@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from roadstead.drivers.export.user_rules import probe_user
+from roadstead.model.user_admission import probe_user
 from tests.conformance.export_access import AccessConformance
 from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, USERS, ref, rule
 

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from roadstead.agent import make_backends
-from roadstead.config import Config
-from roadstead.drivers.pool import loop, mounts
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.agent.backends import make_backends
+from roadstead.config.sections import Config
+from roadstead.drivers.host import mounts
+from roadstead.drivers.pool.image import loop
+from roadstead.drivers.pool.image.driver import ImagePool
 from roadstead.model.access import canonical_target
 from roadstead.model.errors import Transient
 from roadstead.model.ids import image_name, pseudo_path

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roadstead.config import Config
+from roadstead.config.sections import Config
+from roadstead.drivers.host import mounts
 from roadstead.drivers.hypervisor import marks
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
-from roadstead.drivers.pool import mounts
 from roadstead.store import tables as t
 from roadstead.store import tables_attachments as ta
 from roadstead.store.db import Database

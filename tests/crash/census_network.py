@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from roadstead.config import Config
+from roadstead.config.sections import Config
 from roadstead.drivers.network.marks import Marks
 from roadstead.drivers.network.places import owner_of
 from roadstead.model.ids import place_netns, place_of_netns

@@ -10,9 +10,9 @@ import resource
 import subprocess
 from collections.abc import Generator
 
-from roadstead.drivers.export import ganesha_conf as conf
-from roadstead.drivers.export.ganesha import GaneshaExport
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.export.ganesha.driver import GaneshaExport
+from roadstead.drivers.ganesha import conf
+from roadstead.drivers.pool.image.driver import ImagePool
 from roadstead.model.ids import new_id
 from tests.crash.census import image_of
 from tests.crash.scenario import Stage, Subject

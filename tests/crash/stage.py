@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from roadstead.config import load
+from roadstead.config.load import load
 from tests.crash.census import Census, Findings
 from tests.crash.host import ComputeHost
 from tests.crash.scenario import attachment_state

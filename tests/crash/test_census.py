@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.export.ganesha import GaneshaExport
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.export.ganesha.driver import GaneshaExport
+from roadstead.drivers.pool.image.driver import ImagePool
 from roadstead.model.ids import image_name, new_id
 from tests.crash.obstacles import server_refuses_export
 from tests.crash.scenario import Subject

@@ -5,7 +5,7 @@ An agent that dies ten times in a row is a fault to be patient with, except here
 
 import sys
 
-from roadstead import child, supervisor
+from roadstead.up import child, supervisor
 
 if __name__ == "__main__":
     child.LONGEST_DELAY = child.FIRST_DELAY

@@ -25,7 +25,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from roadstead.drivers.export.ganesha_bus import GaneshaBus
+from roadstead.drivers.ganesha.bus import GaneshaBus
 from tests.lab.process import spawn, stop
 from tests.lab.requirements import LabError, require
 
@@ -227,7 +227,7 @@ class LegacyFiler:
 
     def readmit(self, name: str, *clients: str) -> None:
         """By hand: what clients mount by this name admits exactly these; until the next restart."""
-        from roadstead.drivers.export.ganesha_live import live_exports
+        from roadstead.drivers.ganesha.live import live_exports
 
         with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
             (found,) = (e for e in live_exports(bus).values() if e.pseudo == name)
@@ -242,7 +242,7 @@ class LegacyFiler:
 
     def clients(self) -> dict[str, dict[str, str]]:
         """{path clients mount: {address: level}} of all that it really serves."""
-        from roadstead.drivers.export.ganesha_live import live_exports
+        from roadstead.drivers.ganesha.live import live_exports
 
         with contextlib.closing(GaneshaBus(self.bus, self.prefix)) as bus:
             found = live_exports(bus).values()

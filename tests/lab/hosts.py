@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
 from roadstead.drivers.network.guard import Guard
 from roadstead.drivers.network.segments import SegmentsNetwork
 from tests.lab.links import find_link

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from roadstead.drivers.host import mounts
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
-from roadstead.drivers.pool import mounts
 from roadstead.model.errors import Transient
 from tests.lab.build import cache_directory
 from tests.lab.process import spawn, stop

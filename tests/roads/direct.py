@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roadstead.drivers.export.ganesha_bus import GaneshaBus
+from roadstead.drivers.ganesha.bus import GaneshaBus
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import bus_prefix
 from tests.lab import nfs4

@@ -10,8 +10,8 @@ import subprocess
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from roadstead.drivers.export.gateway_rules import mark_of
-from roadstead.drivers.network import conntrack, netlink
+from roadstead.drivers.export.gateway.rules import mark_of
+from roadstead.drivers.host import conntrack, netlink
 from roadstead.drivers.network.marks import Marks
 from roadstead.model.ids import place_netns
 from tests.lab.links import address_texts, find_link

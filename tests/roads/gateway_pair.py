@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from roadstead import config as configuration
+from roadstead.agent.takedown import take_down
+from roadstead.config import load as configuration
 from roadstead.model.errors import InUse
 from roadstead.model.ids import place_netns, standby_place
-from roadstead.takedown import take_down
 from tests.lab.hosts import UNDERLAY
 from tests.lab.netns import ip
 from tests.lab.process import spawn, stop

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roadstead.drivers.compute import table
 from roadstead.drivers.compute.layout import Layout
-from roadstead.drivers.export.ganesha_conf import MOUNT_PORT
+from roadstead.drivers.ganesha.conf import MOUNT_PORT
+from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.hypervisor import daemon
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
 
-from roadstead import config as configuration
+from roadstead.config import load as configuration
 from roadstead.drivers.hypervisor import binding
 from tests.lab import newer
 from tests.lab.channel import Channel

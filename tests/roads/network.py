@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
 from roadstead.model.ids import place_netns
 from roadstead.model.networks import SegmentSpec
 from tests.lab import nfs4

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from roadstead.drivers.export import ganesha_process as process
-from roadstead.drivers.export.ganesha_bus import GaneshaBus
+from roadstead.drivers.ganesha.bus import GaneshaBus
+from roadstead.drivers.host import process
 from roadstead.model.ids import bus_prefix
 from tests.lab import nfs4
 from tests.live.service import Roadstead
@@ -72,7 +72,7 @@ def _in_force(service: Roadstead, share_id: str) -> set[str]:
 
 
 def _entries(bus: GaneshaBus, export_id: int) -> list[tuple[str, str]]:
-    from roadstead.drivers.export.ganesha_live import find_live
+    from roadstead.drivers.ganesha.live import find_live
 
     live = find_live(bus, export_id)
     assert live is not None

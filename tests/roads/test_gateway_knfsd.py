@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from roadstead.drivers.pool.filer_mount import FilerMount
+from roadstead.drivers.pool.filer.mount import FilerMount
 from tests.lab import nfs4
 from tests.lab.knfsd import KnfsdFiler
 from tests.lab.netns import ip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from roadstead.drivers.compute import table
+from roadstead.drivers.host import mount_table as table
 from tests.live.api import Refused
 from tests.roads.hypervisor import Hypervised, mount, v1, wait_for
 

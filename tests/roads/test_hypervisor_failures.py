@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from roadstead.drivers.pool import mounts
+from roadstead.drivers.host import mounts
 from tests.conformance.libvirt_lab import end
 from tests.lab.process import stop
 from tests.lab.requirements import LabError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from roadstead.drivers.compute import table
+from roadstead.drivers.host import mount_table as table
 from tests.roads.hypervisor import Hypervised, mount
 
 if TYPE_CHECKING:

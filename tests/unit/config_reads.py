@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from roadstead.config import Config, Section
-from roadstead.config_source import plain
+from roadstead.config.sections import Config, Section
+from roadstead.config.source import plain
 
 Key = tuple[str, str]  # section, field
 # Of the configuration's own modules: what turns a table into what the service works with. The rest

@@ -5,9 +5,12 @@ import stat
 import msgspec
 import pytest
 
-from roadstead import config as c
-from roadstead import doctor_names, identity, supervisor, takedown
+from roadstead.agent import takedown
+from roadstead.config import identity
+from roadstead.config import load as c
+from roadstead.doctor import names as doctor_names
 from roadstead.model.errors import ConfigError
+from roadstead.up import supervisor
 
 
 @pytest.fixture

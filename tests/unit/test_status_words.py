@@ -14,7 +14,7 @@ ELSEWHERE = ("drivers/", "store/migrations/", "model/states.py")
 MEANT_OTHERWISE = {
     ("cli/client.py", "ok"): "a step of an operation",
     ("cli/shares.py", "ok"): "a hop of an explained way",
-    ("doctor_checks.py", "ok"): "a check of the doctor's",
+    ("doctor/checks.py", "ok"): "a check of the doctor's",
 }
 # Calls whose first argument names a column or a key.
 _NAMES_A_FIELD = {"Column", "Field", "_flag", "get"}

@@ -4,7 +4,7 @@
 that the supervisor wrote; N is a listening socket it holds for us.
 """
 
-import roadstead.slim  # noqa: F401  # pyright: ignore[reportUnusedImport] -- first
+import roadstead.process.slim  # noqa: F401  # pyright: ignore[reportUnusedImport] -- first
 
 # isort: split
 
@@ -26,11 +26,12 @@ from granian.wsgi import _callback_wrapper  # pyright: ignore[reportPrivateUsage
 
 from roadstead.api.auth import Authenticator, NoAuth
 from roadstead.api.policy import Policy
-from roadstead.config import Config, KeystoneConfig, load, network_pools, read_effective
+from roadstead.config.load import load, network_pools, read_effective
+from roadstead.config.sections import Config, KeystoneConfig
 from roadstead.engine.unpickling import forbid_unpickling
-from roadstead.log import setup_logging
 from roadstead.model.errors import ConfigError
-from roadstead.privileges import account_of, die_with_parent, forbid_new_privileges
+from roadstead.process.log import setup_logging
+from roadstead.process.privileges import account_of, die_with_parent, forbid_new_privileges
 
 if TYPE_CHECKING:
     from roadstead.service.context import Service

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from roadstead.cli.login import Credentials, credentials
-from roadstead.config import Config
+from roadstead.config.sections import Config
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import is_uuid
 from roadstead.model.states import OperationState

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from roadstead.config import Config
+from roadstead.config.sections import Config
 from roadstead.model.errors import ConfigError
 
 _ADMIN_CLOUD = "roadstead-admin"
@@ -47,7 +47,7 @@ def credentials(config: Config, cloud: str | None, environ: Mapping[str, str]) -
             "(`openstack token issue`) OS_AUTH_TYPE=token, OS_ENDPOINT and OS_TOKEN are enough"
         )
     if config.api.auth == "none":
-        from roadstead.bootstrap import endpoint
+        from roadstead.up.bootstrap import endpoint
 
         return _made("none", {"endpoint": endpoint(config)}, "nobody", True)
     return _of_cloud(_ADMIN_CLOUD, _files(config, environ)[:1], environ)

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def up(options: Global) -> None:
     """Run Roadstead on this machine: the API and the agent, until interrupted."""
-    argv = [sys.executable, "-m", "roadstead.supervisor"]
+    argv = [sys.executable, "-m", "roadstead.up.supervisor"]
     for option, value in (("--config", options.config), ("--state", options.state)):
         if value is not None:
             argv += [option, str(value.absolute())]
@@ -30,7 +30,7 @@ def down(options: Global) -> None:
     `up` that ends leaves the exports running, so that mounted clients do not notice; this is for
     when the machine or the state directory is wanted back.
     """
-    from roadstead.takedown import take_down
+    from roadstead.agent.takedown import take_down
 
     take_down(options.load())
 
@@ -42,7 +42,7 @@ def config(
     ] = False,
 ) -> None:
     """Print every key with its default and meaning, as a file to start from."""
-    from roadstead import config_reference
+    from roadstead.config import reference as config_reference
 
     if effective:
         typer.echo(config_reference.effective(options.load()), nl=False)
@@ -52,7 +52,7 @@ def config(
 
 def doctor(options: Global) -> None:
     """Tell what each road needs and what this machine has; 0 when the direct road works."""
-    from roadstead import doctor as examination
+    from roadstead.doctor import report as examination
 
     settings = options.load()
     if options.for_people:

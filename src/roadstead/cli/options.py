@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 import typer
 
-from roadstead.config import Config, load
+from roadstead.config.load import load
+from roadstead.config.sections import Config
 from roadstead.model.errors import RoadsteadError
 
 _PANEL = "Options of all commands, before their name or after it"

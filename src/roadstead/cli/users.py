@@ -30,7 +30,7 @@ def add(
     ] = None,
 ) -> None:
     """Add a user and print the password made for it; it counts at once."""
-    from roadstead.bootstrap import add_user, endpoint
+    from roadstead.up.bootstrap import add_user, endpoint
 
     settings = options.load()
     roles = role or ["member", "reader"]

@@ -7,10 +7,11 @@ A third party's driver needs no change here: it declares an entry point in its o
 from importlib.metadata import entry_points
 from typing import Any
 
-from roadstead.drivers.base import ExportServer, Pool
-from roadstead.drivers.base_compute import HostMounts, Hypervisor
-from roadstead.drivers.base_filer import FilerControl
-from roadstead.drivers.base_network import Network
+from roadstead.drivers.base.compute import HostMounts, Hypervisor
+from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.base.filer import FilerControl
+from roadstead.drivers.base.network import Network
+from roadstead.drivers.base.pool import Pool
 from roadstead.model.errors import ConfigError
 
 

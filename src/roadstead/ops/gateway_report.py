@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from roadstead.drivers.base import Gateway
+from roadstead.drivers.base.export import Gateway
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.gateways import BROKEN, GatewayState
 from roadstead.model.share_networks import GatewayReport

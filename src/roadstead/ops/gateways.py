@@ -4,7 +4,7 @@ back, off the wire first, when nobody can reach it any more (X-4)."""
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from roadstead.drivers.base import Gateway
+from roadstead.drivers.base.export import Gateway
 from roadstead.model.errors import NotFound, Transient
 from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import Subnet

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 import structlog
 
-from roadstead.drivers.base_filer import FilerTree
+from roadstead.drivers.base.filer import FilerTree
 from roadstead.model.drift import Drift
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.world import ExportRef, Mark

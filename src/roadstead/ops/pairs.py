@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from roadstead.drivers.base_failover import Failover
+from roadstead.drivers.base.failover import Failover
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.share_networks import Lease
 from roadstead.model.world import Place

@@ -6,7 +6,7 @@ import datetime
 
 import structlog
 
-from roadstead.drivers.base_failover import Failover
+from roadstead.drivers.base.failover import Failover
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import place_netns, standby_place
 from roadstead.model.networks import PortRef

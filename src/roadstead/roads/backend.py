@@ -6,7 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from roadstead.drivers.base import ExportServer, Pool
+from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.base.pool import Pool
 from roadstead.model.share_networks import Subnet
 from roadstead.model.world import Place
 from roadstead.roads.network import Networked

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from roadstead.drivers.export.rules import Network, by_specificity, plain_address
 from roadstead.model.access import AccessRule
+from roadstead.model.admission import Network, by_specificity, plain_address
 from roadstead.model.attachments import Attachment
 from roadstead.model.probes import Probe
 from roadstead.model.shares import ExportLocation, Share

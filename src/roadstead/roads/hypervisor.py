@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from roadstead.drivers.base_compute import HostMounts, Hypervisor
+from roadstead.drivers.base.compute import HostMounts, Hypervisor
 from roadstead.model.attachments import Attachment
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.hosts import BindSpec, Device, DeviceRef, DeviceSpec, MountSpec

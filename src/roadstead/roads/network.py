@@ -7,9 +7,9 @@ has no leg on any other network; its configuration and its message bus are files
 import threading
 from collections.abc import Mapping, Sequence
 
-from roadstead.drivers.base import ExportServer
-from roadstead.drivers.base_failover import Failover
-from roadstead.drivers.base_network import Network
+from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.base.failover import Failover
+from roadstead.drivers.base.network import Network
 from roadstead.model import ids
 from roadstead.model.networks import Port, PortRef, PortSpec, SegmentRef, port_mac
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from roadstead.drivers.base_network import Network
+from roadstead.drivers.base.network import Network
 from roadstead.model.errors import Transient
 from roadstead.model.networks import Port, PortRef
 from roadstead.model.pairs import PairSpec

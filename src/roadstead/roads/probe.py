@@ -8,12 +8,12 @@ if we are killed within that moment, the sweep puts the exact set of rules back.
 import ipaddress
 from collections.abc import Sequence
 
-from roadstead.drivers.export.rules import admit, level_for
-from roadstead.drivers.export.user_rules import probe_user
 from roadstead.model.access import AccessRule
+from roadstead.model.admission import admit, level_for
 from roadstead.model.errors import Transient
 from roadstead.model.probes import Finding, Tried
 from roadstead.model.shares import ShareInstance
+from roadstead.model.user_admission import probe_user
 from roadstead.model.world import Attempt, Mark, RuleSpec
 from roadstead.roads import direct
 from roadstead.roads.backend import Backend

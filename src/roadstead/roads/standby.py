@@ -2,7 +2,7 @@
 
 import msgspec
 
-from roadstead.drivers.base_failover import Mirror
+from roadstead.drivers.base.failover import Mirror
 from roadstead.model.share_networks import Subnet
 
 

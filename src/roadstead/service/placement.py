@@ -18,7 +18,7 @@ from roadstead.scheduler.filters import Request
 from roadstead.scheduler.pick import pick
 from roadstead.service import share_networks
 from roadstead.service.context import Caller, Service
-from roadstead.service.shares import NewShare
+from roadstead.service.new_share import NewShare
 from roadstead.store import (
     availability_zones,
     messages,
@@ -283,3 +283,16 @@ def _no_pool(caller: Caller, share: Share, error: NoValidPool, keep: datetime.ti
         created_at=now,
         expires_at=now + keep,
     )
+
+
+def create(service: Service, caller: Caller, new: NewShare) -> Share:
+    """The share is `creating` in the pool the scheduler picked, or in `error` with a message that
+    names each pool and the filter that refused it.
+
+    BadRequest, NotFound: see wire.md#creating-a-share. OverQuota: the project's limit.
+    """
+    from roadstead.service.placement import place
+
+    share_id = new_id()
+    with service.acting(caller) as act:
+        return place(service, caller, act, new, share_id=share_id, instance_id=new_id())

@@ -3,13 +3,10 @@
 Every verb is one transaction: check, insert or move the status, record the operation, enqueue it.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
-from roadstead.model.ids import new_id, split_pool_name
+from roadstead.model.ids import split_pool_name
 from roadstead.model.shares import ExportLocation, Share, ShareInstance
 from roadstead.model.states import SHARE_RESETTABLE
 from roadstead.ops.begin import Act, check
@@ -25,23 +22,6 @@ from roadstead.store.paging import Page
 from roadstead.store.quotas import usage
 from roadstead.store.scope import Scope, everyone
 from roadstead.store.shares import ShareFilter
-
-
-class NewShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A share as asked for; `share_type` is a name or an id, None = the default type."""
-
-    proto: str
-    size_gib: int
-    name: str | None = None
-    description: str | None = None
-    share_type: str | None = None
-    share_network_id: str | None = None
-    snapshot_id: str | None = None
-    availability_zone: str | None = None
-    metadata: Mapping[str, str] = {}
-    is_public: bool = False
-    scheduler_hints: Mapping[str, Any] | None = None
-    mount_point_name: str | None = None
 
 
 def _reach(tx: Tx, caller: Caller, share_id: str, *, metadata: bool = True) -> Share:
@@ -271,16 +251,3 @@ def reset_instance_status(service: Service, caller: Caller, instance_id: str, st
 def force_delete_instance(service: Service, caller: Caller, instance_id: str) -> None:
     """As `force_delete`: a share has one instance."""
     force_delete(service, caller, get_instance(service, caller, instance_id).share_id)
-
-
-def create(service: Service, caller: Caller, new: NewShare) -> Share:
-    """The share is `creating` in the pool the scheduler picked, or in `error` with a message that
-    names each pool and the filter that refused it.
-
-    BadRequest, NotFound: see wire.md#creating-a-share. OverQuota: the project's limit.
-    """
-    from roadstead.service.placement import place
-
-    share_id = new_id()
-    with service.acting(caller) as act:
-        return place(service, caller, act, new, share_id=share_id, instance_id=new_id())

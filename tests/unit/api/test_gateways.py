@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from roadstead.api.app import make_app
-from roadstead.drivers.base import Gateway
+from roadstead.drivers.base.export import Gateway
 from roadstead.model.gateways import GatewayState
 from roadstead.ops.gateway_report import report_gateways
 from roadstead.store.db import utcnow

@@ -4,7 +4,7 @@ import datetime
 from pathlib import Path
 
 from roadstead.api.server import make_service
-from roadstead.config import load
+from roadstead.config.load import load
 from roadstead.model.quotas import DEFAULT_LIMITS
 
 TEXT = """

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from roadstead.cli.login import credentials
-from roadstead.config import ApiConfig, Config
+from roadstead.config.sections import ApiConfig, Config
 from roadstead.model.errors import ConfigError
 
 CLOUDS = """\

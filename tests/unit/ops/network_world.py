@@ -22,8 +22,9 @@ from roadstead.roads.gateway import storage_subnets
 from roadstead.roads.network import Networked
 from roadstead.service import share_networks, shares, subnets
 from roadstead.service.context import Caller
+from roadstead.service.new_share import NewShare
+from roadstead.service.placement import create
 from roadstead.service.share_networks import NewNetwork
-from roadstead.service.shares import NewShare
 from roadstead.service.subnets import NewSubnet
 from roadstead.store import allocations, flows, operations, share_servers, share_types
 from roadstead.store import shares as share_store
@@ -112,7 +113,7 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
         """A share as the answer to its request shows it."""
         wanted = {"proto": "NFS", "size_gib": 1, "share_type": "dhss", **values}
         new = NewShare(share_network_id=network.id, **wanted)
-        return shares.create(self.world.service, caller, new)
+        return create(self.world.service, caller, new)
 
     def add_share(self, caller: Caller, network: ShareNetwork, **values: Any) -> Share:
         """A share once its operation, and that of its share server, have ended."""

@@ -2,9 +2,10 @@
 
 from roadstead.model.ids import new_id
 from roadstead.model.shares import ShareType
-from roadstead.service import access, shares
+from roadstead.service import access
+from roadstead.service import placement as shares
 from roadstead.service.access import NewRule
-from roadstead.service.shares import NewShare
+from roadstead.service.new_share import NewShare
 from roadstead.store import share_types
 from roadstead.store.db import counting, utcnow
 from roadstead.store.scope import everyone

@@ -2,8 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from roadstead.service import placement
 from roadstead.service import shares as service
-from roadstead.service.shares import NewShare
+from roadstead.service.new_share import NewShare
 from roadstead.store import shares as store
 from roadstead.store import tables as t
 from tests.factories import HOST, make_caller, make_share
@@ -20,7 +21,7 @@ def test_projects_that_create_at_one_moment_get_different_ids(world):
 
     def create(caller) -> None:
         for _ in range(4):
-            service.create(world.service, caller, NewShare(proto="NFS", size_gib=1))
+            placement.create(world.service, caller, NewShare(proto="NFS", size_gib=1))
 
     with ThreadPoolExecutor(len(callers)) as threads:
         list(threads.map(create, callers))

@@ -8,7 +8,7 @@ from roadstead.api.schemas import values
 from roadstead.api.views import shares as view
 from roadstead.api.views.common import with_next
 from roadstead.model.shares import Share
-from roadstead.service import shares
+from roadstead.service import placement, shares
 from roadstead.service.metadata import check_new_share
 
 
@@ -25,7 +25,7 @@ def _one(call: Call, share: Share) -> dict[str, Any]:
 def create(call: Call) -> dict[str, Any]:
     new = schema.create(call)
     check_new_share(call.caller, new.metadata)
-    return _one(call, shares.create(call.service, call.caller, new))
+    return _one(call, placement.create(call.service, call.caller, new))
 
 
 def show(call: Call, share_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from roadstead.api.call import Call
 from roadstead.api.schemas import metadata, paging, values
 from roadstead.model.errors import BadRequest, Forbidden, Unprocessable
 from roadstead.model.states import SHARE_RESETTABLE
-from roadstead.service.shares import NewShare
+from roadstead.service.new_share import NewShare
 from roadstead.store.paging import Page
 from roadstead.store.shares import SORT_COLUMNS, ShareFilter
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from roadstead.drivers.compute import fuse_process, means, table, tree, users
+from roadstead.drivers.compute import users
 from roadstead.drivers.compute.layout import Layout
-from roadstead.drivers.compute.table import Seen
-from roadstead.drivers.pool import mounts
-from roadstead.drivers.pool.locks import IdLocks
+from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host import mounts, tree
+from roadstead.drivers.host.locks import IdLocks
+from roadstead.drivers.host.mount_table import Seen
+from roadstead.drivers.host.nfs import fuse_process, means
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, InUse, NotFound
@@ -25,7 +27,7 @@ _NO_WAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 
 
 class LocalMounts:
-    """See `roadstead.drivers.base_compute.HostMounts`."""
+    """See `roadstead.drivers.base.compute.HostMounts`."""
 
     def __init__(
         self,

@@ -5,14 +5,14 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from roadstead.drivers.compute.layout import Layout
-from roadstead.drivers.compute.means import KINDS
+from roadstead.drivers.host.nfs.means import KINDS
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, InUse, NotFound, Unsupported
 
 
 class MemoryMounts:
-    """Mounts as entries of dicts; see `roadstead.drivers.base_compute.HostMounts`.
+    """Mounts as entries of dicts; see `roadstead.drivers.base.compute.HostMounts`.
 
     `fail["ensure_bound"] = Transient("…")` makes that method raise, before it does anything, until
     the entry is deleted. `served` holds the attachments that something serves to a VM now.

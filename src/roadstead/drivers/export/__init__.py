@@ -1,0 +1,1 @@
+"""Export drivers: how the bytes are served."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from roadstead.drivers.export.rules import admit, level_for, locations
 from roadstead.model import world as w
+from roadstead.model.admission import admit, level_for, locations
 from roadstead.model.errors import Conflict, NotFound, Transient, Unsupported
 
 

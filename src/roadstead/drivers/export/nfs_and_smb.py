@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from roadstead.drivers.base import ExportServer
-from roadstead.drivers.export.ganesha import GaneshaExport
-from roadstead.drivers.export.samba import SambaExport
+from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.export.ganesha.driver import GaneshaExport
+from roadstead.drivers.export.samba.driver import SambaExport
 from roadstead.model import world as w
 from roadstead.model.errors import Unsupported
 

@@ -4,10 +4,10 @@ import shlex
 import threading
 from collections.abc import Iterator, Sequence
 
-from roadstead.drivers.base_filer import FilerExport, FilerInfo
-from roadstead.drivers.exec import CommandFailed, run
+from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import exportfs_text as text
 from roadstead.drivers.filer import paths
+from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, Transient, Unsupported
 

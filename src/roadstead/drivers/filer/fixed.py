@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from roadstead.drivers.base_filer import FilerExport, FilerInfo
-from roadstead.drivers.export.ganesha_files import write_durably
+from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
+from roadstead.drivers.host.durable import write_durably
 from roadstead.model import world as w
 from roadstead.model.errors import ConfigError, Conflict, DriverError, NotFound, Unsupported
 

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from roadstead.drivers.base_filer import FilerExport, FilerInfo
-from roadstead.drivers.export import ganesha_conf as conf
-from roadstead.drivers.export.ganesha_bus import GaneshaBus, Refused
-from roadstead.drivers.export.ganesha_live import LiveExport, live_exports
+from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
 from roadstead.drivers.filer.ganesha_rules import CHANGE_NAME, Rule, RulesFile
+from roadstead.drivers.ganesha import conf
+from roadstead.drivers.ganesha.bus import GaneshaBus, Refused
+from roadstead.drivers.ganesha.live import LiveExport, live_exports
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Unsupported
 from roadstead.model.ids import pseudo_path

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from roadstead.drivers.export import ganesha_conf as conf
-from roadstead.drivers.export.ganesha_files import write_durably
+from roadstead.drivers.ganesha import conf
+from roadstead.drivers.host.durable import write_durably
 from roadstead.model.errors import DriverError
 
 FILE_NAME = "roadstead.conf"

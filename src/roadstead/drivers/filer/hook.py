@@ -26,9 +26,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from roadstead.drivers.base_filer import FilerExport, FilerInfo
-from roadstead.drivers.exec import CommandFailed, run
+from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
+from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Transient, Unsupported
 from roadstead.model.ids import pseudo_path

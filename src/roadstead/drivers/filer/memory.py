@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
-from roadstead.drivers.base_filer import FilerExport, FilerInfo
+from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
 from roadstead.model import world as w
 from roadstead.model.errors import Conflict, DriverError, Unsupported
@@ -13,7 +13,7 @@ from roadstead.model.ids import pseudo_path
 
 
 class MemoryFiler:
-    """Exports as entries of a dict; see `roadstead.drivers.base_filer.FilerControl`.
+    """Exports as entries of a dict; see `roadstead.drivers.base.filer.FilerControl`.
 
     `exports` is what the filer serves, by the name its clients mount; an entry a test puts there
     is the administrator's. With `limits_size` it refuses limits below what lies in a directory

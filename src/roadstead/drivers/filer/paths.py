@@ -4,8 +4,8 @@ import ipaddress
 import posixpath
 import re
 
-from roadstead.drivers.base_filer import FilerExport
-from roadstead.drivers.export.rules import LEVELS, plain_address
+from roadstead.drivers.base.filer import FilerExport
+from roadstead.model.admission import LEVELS, plain_address
 from roadstead.model.errors import BadRequest, DriverError
 from roadstead.model.ids import is_uuid
 

@@ -11,8 +11,8 @@ import re
 import shlex
 from pathlib import Path
 
-from roadstead.drivers.compute import table
-from roadstead.drivers.exec import run
+from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host.exec import run
 from roadstead.drivers.hypervisor.checks import version
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from roadstead.drivers.compute import table
-from roadstead.drivers.export import ganesha_process as process
+from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host import process
+from roadstead.drivers.host.locks import IdLocks
 from roadstead.drivers.hypervisor import (
     binding,
     checks,
@@ -25,7 +26,6 @@ from roadstead.drivers.hypervisor.changes import Deaths
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
 from roadstead.drivers.hypervisor.libvirt_facts import host_facts, sandbox
 from roadstead.drivers.hypervisor.libvirt_guests import Seen
-from roadstead.drivers.pool.locks import IdLocks
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, Transient
@@ -36,7 +36,7 @@ UNSEEN = "libvirtd is in a mount namespace older than the directory of our mount
 
 
 class LibvirtHypervisor:
-    """See `roadstead.drivers.base_compute.Hypervisor`."""
+    """See `roadstead.drivers.base.compute.Hypervisor`."""
 
     def __init__(
         self,

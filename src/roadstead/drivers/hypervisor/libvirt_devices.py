@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from roadstead.drivers.compute import table
+from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.hypervisor import checks, daemon
 from roadstead.drivers.hypervisor.libvirt_xml import Filesystem
 from roadstead.model import hosts as h

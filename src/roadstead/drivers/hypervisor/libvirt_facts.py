@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from roadstead.drivers.exec import run
+from roadstead.drivers.host.exec import run
 from roadstead.drivers.hypervisor import libvirt_xml
 from roadstead.drivers.hypervisor.checks import version
 from roadstead.model import hosts as h

@@ -39,7 +39,7 @@ class _Vm:
 
 
 class MemoryHypervisor:
-    """VMs as objects; see `roadstead.drivers.base_compute.Hypervisor`. Refuses what libvirt does.
+    """VMs as objects; see `roadstead.drivers.base.compute.Hypervisor`. Refuses what libvirt does.
 
     With `mounts`, a source must be bound there at the right level. `fail["ensure_attached"] =
     Transient("…")` makes that method raise, before it does anything, until the entry is deleted.

@@ -1,0 +1,1 @@
+"""Network drivers: how share servers get onto tenants' segments."""

@@ -14,8 +14,8 @@ import re
 
 import msgspec
 
-from roadstead.drivers.exec import CommandFailed, run
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
+from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.drivers.network.checks import plain
 from roadstead.model.networks import link_local
 

@@ -8,8 +8,8 @@ server is on a Linux bridge, whatever carries the segment.
 import json
 from pathlib import Path
 
-from roadstead.drivers.exec import CommandFailed, run
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
+from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model.errors import DriverError, Transient
 
 _PATIENCE = 10  # seconds for vswitchd to do what the database says

@@ -1,9 +1,9 @@
 """Uplinks into a bridge that is not the segment's own: the host's, or one of Open vSwitch. A pair
 of devices joins the two."""
 
-from roadstead.drivers.exec import run
+from roadstead.drivers.host.exec import run
+from roadstead.drivers.host.netlink import Link, Netlink, act, write_sysctls
 from roadstead.drivers.network.marks import Marks, SegmentMark
-from roadstead.drivers.network.netlink import Link, Netlink, act, write_sysctls
 from roadstead.drivers.network.ovs import OpenVSwitch
 from roadstead.model import networks as n
 from roadstead.model.errors import Conflict

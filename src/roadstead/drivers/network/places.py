@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
 from roadstead.drivers.network.marks import Marks, PlaceMark
 from roadstead.model.errors import Conflict, InUse, NotFound
 from roadstead.model.ids import place_of_netns

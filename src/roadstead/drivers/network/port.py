@@ -2,8 +2,8 @@
 
 import hashlib
 
+from roadstead.drivers.host.netlink import Netlink, write_sysctls
 from roadstead.drivers.network.checks import normal
-from roadstead.drivers.network.netlink import Netlink, write_sysctls
 from roadstead.model import networks as n
 
 

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from roadstead.drivers.network import checks, netlink, places
+from roadstead.drivers.host import netlink
+from roadstead.drivers.host.netlink import Link, Netlink, T
+from roadstead.drivers.network import checks, places
 from roadstead.drivers.network.census import find_marks
 from roadstead.drivers.network.guard import Guard
 from roadstead.drivers.network.marks import Marks, PortMark, SegmentMark
-from roadstead.drivers.network.netlink import Link, Netlink, T
 from roadstead.drivers.network.ovs import OpenVSwitch
 from roadstead.drivers.network.port import configure, gateway_table
 from roadstead.drivers.network.uplinks import Underlay, Uplinks, prepare_port

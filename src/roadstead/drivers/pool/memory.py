@@ -14,7 +14,7 @@ from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound, 
 
 
 class MemoryPool:
-    """Shares as entries of a dict; see `roadstead.drivers.base.Pool`. Ends with the process.
+    """Shares as entries of a dict; see `roadstead.drivers.base.pool.Pool`. Ends with the process.
 
     With `path`, every share is also a real directory below it, and snapshots are copies: contents
     can be written, exported and compared. Without, `ShareOnDisk.path` names nothing.

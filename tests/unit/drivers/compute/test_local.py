@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from roadstead.drivers.compute import means, table
 from roadstead.drivers.compute.local import LocalMounts
+from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host.nfs import means
 from roadstead.model import hosts as h
 from roadstead.model.errors import BadRequest, InUse, NotFound, Transient, Unsupported
 from roadstead.model.ids import new_id

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from roadstead.drivers.compute import means, table
 from roadstead.drivers.compute.local import LocalMounts
+from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host.nfs import means
 from roadstead.model import hosts as h
 from roadstead.model.errors import Transient
 from roadstead.model.ids import pseudo_path

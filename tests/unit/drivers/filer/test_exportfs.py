@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from roadstead.drivers.base_filer import FilerExport
+from roadstead.drivers.base.filer import FilerExport
 from roadstead.drivers.filer import exportfs_text as text
 from roadstead.drivers.filer.exportfs import ExportfsFiler
 from roadstead.drivers.filer.paths import share_path

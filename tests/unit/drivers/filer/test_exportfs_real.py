@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from roadstead.drivers.base_filer import FilerExport
+from roadstead.drivers.base.filer import FilerExport
 from roadstead.drivers.filer.exportfs import ExportfsFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import ids

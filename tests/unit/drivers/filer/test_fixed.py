@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from roadstead.drivers.base_filer import FilerExport
+from roadstead.drivers.base.filer import FilerExport
 from roadstead.drivers.filer.fixed import FixedFiler
-from roadstead.drivers.pool.filer_fixed import FixedFilerPool
+from roadstead.drivers.pool.filer.fixed import FixedFilerPool
 from roadstead.model import ids
 from roadstead.model import world as w
 from roadstead.model.errors import ConfigError, Conflict, DriverError, NotFound, Unsupported

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from roadstead.drivers.base_filer import FilerExport
+    from roadstead.drivers.base.filer import FilerExport
 
     Wanted = Callable[..., FilerExport]
     Clients = Callable[[str], Client]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.lab.nfs4 import Client, NfsError
 
 if TYPE_CHECKING:
-    from roadstead.drivers.base_filer import FilerExport
+    from roadstead.drivers.base.filer import FilerExport
 
 FILER, ADMIN = "172.30.0.2", "172.30.0.1"
 ONE, TWO = "172.30.0.21", "172.30.0.31"

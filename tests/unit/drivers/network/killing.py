@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from roadstead.drivers.network import netlink
+from roadstead.drivers.host import netlink
 
 
 def killed_after(step: int, action: Callable[[], object]) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from roadstead.drivers.filer.memory import MemoryFiler
-from roadstead.drivers.pool.filer import FilerPool
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.pool.filer.driver import FilerPool
+from roadstead.drivers.pool.image.driver import ImagePool
 from roadstead.model import ids
 from roadstead.model import world as w
 from tests.conformance.image_pools import image_pool

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadstead.drivers.filer.memory import MemoryFiler
-from roadstead.drivers.pool.filer import FilerPool
+from roadstead.drivers.pool.filer.driver import FilerPool
 from roadstead.model import ids
 from roadstead.model import world as w
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from roadstead.drivers.base_filer import FilerControl
+    from roadstead.drivers.base.filer import FilerControl
 
 GIB = 1 << 30
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.pool import backing
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.pool.image import backing
+from roadstead.drivers.pool.image.driver import ImagePool
 from tests.unit.drivers.pool.worlds import MIB
 
 _BLOCK = os.urandom(MIB)

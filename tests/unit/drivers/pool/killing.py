@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roadstead.drivers.pool import durable, mounts
+from roadstead.drivers.host import durable, mounts
 
 EFFECTS: list[tuple[Any, str]] = [
     (os, "rename"),

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roadstead.drivers.pool import loop
-from roadstead.drivers.pool.image import ImagePool
+from roadstead.drivers.pool.image import loop
+from roadstead.drivers.pool.image.driver import ImagePool
 from roadstead.model import ids
 from roadstead.model import world as w
 

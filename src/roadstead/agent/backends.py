@@ -1,0 +1,67 @@
+"""What `[backends.<name>]` makes of this machine."""
+
+from pathlib import Path
+
+from roadstead.agent.standbys import storage_of
+from roadstead.config.sections import BackendConfig, Config
+from roadstead.drivers import registry
+from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.base.pool import Pool
+from roadstead.model.ids import pool_name
+from roadstead.model.world import Place
+from roadstead.roads.backend import Backend
+from roadstead.store.secrets import SecretBox
+
+
+def make_backends(config: Config) -> dict[str, Backend]:
+    """Every configured backend by `host@backend#pool`; the world is not touched yet."""
+    found: dict[str, Backend] = {}
+    for name, section in config.backends.items():
+        full_name = pool_name(config.host, name, section.pool)
+        pool, export = _make_drivers(name, section)
+        found[full_name] = Backend(
+            name=name,
+            pool_name=full_name,
+            pool=pool,
+            export=export,
+            place=Place(
+                id=f"host-{name}", netns=section.netns or None, addresses=tuple(section.addresses)
+            ),
+            roads=tuple(section.roads),
+            availability_zone=section.availability_zone,
+            reserved_percentage=section.reserved_percentage,
+            max_over_subscription_ratio=section.max_over_subscription_ratio,
+            server_limits={
+                "max_share_servers": section.max_share_servers,
+                "max_shares_per_share_server": _shares_per_server(section, export),
+                "max_share_server_size": section.max_share_server_size,
+            },
+            storage=storage_of(section.storage),
+            standby=section.standby,
+            filer=section.filer.addresses,
+            secrets=SecretBox(Path(config.secrets_file)),
+        )
+    return found
+
+
+def _make_drivers(name: str, section: BackendConfig) -> tuple[Pool, ExportServer]:
+    if "gateway" not in section.roads:
+        return (
+            registry.make_pool(section.pool, name=name, **section.pool_options),
+            registry.make_export(section.export, **section.export_options),
+        )
+    filer = section.filer
+    control = registry.make_filer(filer.control, **filer.control_options)
+    where = {"tree": filer.tree, "path": filer.path, "mount": filer.mount}
+    behind = {"filer": filer.addresses, "port": filer.port}
+    return (
+        registry.make_pool(
+            section.pool, name=name, control=control, **where, **section.pool_options
+        ),
+        registry.make_export(section.export, control=control, **behind, **section.export_options),
+    )
+
+
+def _shares_per_server(section: BackendConfig, export: ExportServer) -> int:
+    """Only with one share each are a proxy gateway's shares apart (X-1)."""
+    return 1 if export.info.gateway == "proxy" else section.max_shares_per_share_server

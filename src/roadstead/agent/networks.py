@@ -1,0 +1,151 @@
+"""This machine as a host of share servers: what the agent does for the network road."""
+
+import datetime
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from roadstead.agent.standbys import make_standbys
+from roadstead.config.sections import Config
+from roadstead.drivers import registry
+from roadstead.drivers.base.network import Network
+from roadstead.drivers.failover.keepalived import Keepalived
+from roadstead.model.ids import place_netns
+from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
+from roadstead.model.states import GatewayRole
+from roadstead.model.world import Place
+from roadstead.ops.gateway_report import put_report
+from roadstead.ops.network_sweep import NetworkSweep
+from roadstead.ops.pairs import ActiveSweep
+from roadstead.ops.recipe import Open
+from roadstead.ops.share_servers import opener
+from roadstead.ops.standby import StandbySweep
+from roadstead.roads.backend import Backend
+from roadstead.roads.network import Networked
+from roadstead.store.db import Database
+
+
+def make_network(config: Config) -> Network | None:
+    """The configured network driver; None when this machine has none."""
+    section = config.network
+    if not section.driver:
+        return None
+    options = dict(section.options)
+    if section.driver == "segments":
+        # Two agents of one machine must not sweep each other's segments.
+        options.setdefault("owner", _owner(config))
+    return registry.make_network(section.driver, **options)
+
+
+def make_failover(config: Config) -> Keepalived:
+    """Who elects between a gateway and its standby; nothing runs before there is a pair."""
+    # Two agents of one machine must not end each other's.
+    return Keepalived(Path(config.run_directory) / "pairs" / config.host)
+
+
+def _owner(config: Config) -> str:
+    """Whose devices these are: two services of one machine have different state directories."""
+    digest = hashlib.blake2s(config.state_directory.encode(), digest_size=4).hexdigest()
+    return f"{config.host[:39]}-{digest}"
+
+
+class NetworkAgent:
+    """Sweeps; `opener` is for the runner, `places` for the sweep of shares."""
+
+    def __init__(
+        self,
+        config: Config,
+        network: Network,
+        db: Database,
+        backends: Mapping[str, Backend],
+        adopt: Callable[[str], None],
+    ) -> None:
+        networked = Networked(network, make_failover(config))
+        networked.standbys = tuple(make_standbys(config))
+        for backend in backends.values():
+            backend.networked = networked
+        self.opener: Open = opener(db, backends, networked)
+        self._db, self._host, self._network = db, config.host, network
+        self._networked, self._backends = networked, backends
+        grace = datetime.timedelta(seconds=config.leak_grace_seconds)
+        self._standby = StandbySweep(db, config.host, networked, grace=grace)
+        self._sweep = NetworkSweep(
+            db,
+            config.host,
+            backends,
+            networked,
+            adopt,
+            unused=datetime.timedelta(minutes=config.network.unused_minutes),
+            grace=grace,
+        )
+        self._active = ActiveSweep(db, config.host, backends, networked, self.places)
+
+    def capabilities(self) -> NetworkInfo:
+        return self._network.capabilities()
+
+    def sweep(self) -> None:
+        """Before the shares are looked at: their share servers must be there."""
+        self._sweep.run()
+
+    def places(self, backend: Backend) -> Mapping[str, Place]:
+        return self._sweep.places(backend)
+
+    # --- gateways of which there are two ----------------------------------------------------------
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there is anything to look at every few seconds; also what is configured no more
+        and has to go."""
+        failover = self._networked.failover
+        return (
+            bool(self._networked.standbys)
+            or any(backend.standby for backend in self._backends.values())
+            or (failover is not None and any(failover.inventory()))
+        )
+
+    def look_at_pairs(self) -> None:
+        """This host's part in the pairs is as the database says."""
+        self._active.run()
+        self._standby.run()
+
+    def role(self, backend: Backend, place: Place) -> str:
+        """active | standby: who has the addresses now."""
+        failover = self._networked.failover
+        if not backend.standby or failover is None or failover.holds(place):
+            return GatewayRole.ACTIVE
+        return GatewayRole.STANDBY
+
+    def report_standbys(self) -> None:
+        """The standby gateways' rows say how they are now."""
+        failover = self._networked.failover
+        for standby in self._networked.standbys:
+            for server_id, place in self._standby.places(standby).items():
+                holds = failover is not None and failover.holds(place)
+                role = GatewayRole.ACTIVE if holds else GatewayRole.STANDBY
+                put_report(self._db, self._host, server_id, role, standby.export, place)
+
+
+def make_network_agent(
+    config: Config,
+    db: Database,
+    backends: Mapping[str, Backend],
+    adopt: Callable[[str], None],
+) -> NetworkAgent | None:
+    """None when this machine has no network driver."""
+    network = make_network(config)
+    return None if network is None else NetworkAgent(config, network, db, backends, adopt)
+
+
+def take_down(network: Network) -> None:
+    """No device, namespace or rule of ours is left; the next sweep makes them again. The export
+    servers inside have been stopped."""
+    marks = list(network.inventory())
+    for mark in marks:
+        if mark.kind == "port":
+            network.ensure_port_absent(PortRef(id=mark.id))
+    for mark in marks:
+        if mark.kind == "place":
+            network.ensure_place_absent(Place(id=mark.id, netns=place_netns(mark.id)))
+    for mark in marks:
+        if mark.kind == "segment":
+            network.ensure_segment_absent(SegmentRef(id=mark.id))

@@ -1,0 +1,1 @@
+"""`roadstead doctor`: what each road needs, and whether this machine has it."""

@@ -1,0 +1,1 @@
+"""Gateways that pass packets on to a filer."""

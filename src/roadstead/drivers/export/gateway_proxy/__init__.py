@@ -1,0 +1,1 @@
+"""Gateways that pass files on: an NFS server before a filer's."""

@@ -1,0 +1,1 @@
+"""Who elects between a gateway and its standby."""

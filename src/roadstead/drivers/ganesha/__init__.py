@@ -1,0 +1,1 @@
+"""NFS-Ganesha: its configuration, its bus; as our server and as a filer."""

@@ -1,0 +1,1 @@
+"""Linux as drivers use it: processes, files, mounts, namespaces; of no axis."""

@@ -1,0 +1,1 @@
+"""NFS as a client: mounts by the kernel or by FUSE, and single calls."""

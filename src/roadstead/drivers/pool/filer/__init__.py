@@ -1,0 +1,1 @@
+"""Shares as directories of somebody else's filer."""

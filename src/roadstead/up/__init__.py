@@ -1,0 +1,1 @@
+"""`roadstead up`: what must be true first, and the processes that run from then on."""

@@ -1,0 +1,149 @@
+"""The doctor: findings are facts, and the verdict follows from them."""
+
+import json
+import os
+import socket
+
+import pytest
+
+from roadstead.config import load as c
+from roadstead.config.sections import ComputeConfig, Config, HostNetworkConfig, NetworkConfig
+from roadstead.doctor import checks
+from roadstead.doctor import (
+    hypervisor as doctor_compute,
+)
+from roadstead.doctor import (
+    network as doctor_network,
+)
+from roadstead.doctor import (
+    report as doctor,
+)
+from roadstead.doctor.checks import Check
+from roadstead.doctor.report import all_checks
+
+
+def _check(state: checks.State, road: str = "direct") -> Check:
+    return Check(road=road, name="x", state=state, found="[f]", fix="do it")
+
+
+def test_a_road_works_when_nothing_is_missing():
+    assert doctor.works([_check("ok"), _check("warn"), _check("missing", "network")], "direct")
+    assert not doctor.works([_check("ok"), _check("missing")], "direct")
+
+
+def test_the_exit_code_is_about_the_direct_road(tmp_path, monkeypatch, capsys):
+    config = c.load(None, {}, state=tmp_path)
+    verdicts: list[tuple[checks.State, int]] = [("warn", 0), ("missing", 1)]
+    for state, expected in verdicts:
+        found = [_check(state), _check("missing", "gateway")]
+        monkeypatch.setattr(doctor, "all_checks", lambda _config, found=found: found)
+        assert doctor.run(config) == expected
+        assert "do it" in capsys.readouterr().out
+        assert doctor.run(config, as_json=True) == expected
+        said = json.loads(capsys.readouterr().out)
+        assert said["roads"]["direct"] is (expected == 0)
+        assert said["checks"][0]["found"] == "[f]"
+
+
+def test_every_road_is_looked_at_and_nothing_is_left_behind(tmp_path):
+    found = all_checks(c.load(None, {}, state=tmp_path))
+    assert {check.road for check in found} == set(doctor.ROADS)
+    assert all(check.fix for check in found if check.state == "missing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_tells_its_version(tmp_path, monkeypatch):
+    program = tmp_path / "thing"
+    program.write_text("#!/bin/sh\necho thing release v4.3-rc1, 2024\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = checks.tool("direct", "thing", ["-v"], "get it")
+    assert (found.state, found.found) == ("ok", "v4.3-rc1")
+    assert checks.tool("direct", "no-such-thing", ["-v"], "get it").state == "missing"
+    assert checks.tool("direct", "no-such-thing", ["-v"], "get it", need=False).state == "warn"
+
+
+def test_a_taken_port_is_missing(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert checks.port_free("direct", "port", port, tmp_path).state == "missing"
+    assert checks.port_free("direct", "port", port, tmp_path).state == "ok"
+
+
+def test_absent_packages_are_named():
+    found = checks.python_packages("direct", ("json", "no_such_package_here"))
+    assert (found.state, found.found) == ("missing", "without no_such_package_here")
+
+
+def _compute(config: Config) -> dict[str, Check]:
+    return {check.name: check for check in doctor_compute.hypervisor(config)}
+
+
+def test_the_hypervisor_road_is_tried_not_guessed(tmp_path):
+    """What can be tried without a libvirtd is; a libvirtd that is not there is missing."""
+    options = {"uri": f"qemu+unix:///system?socket={tmp_path}/none", "virtiofsd": "/no/virtiofsd"}
+    compute = ComputeConfig(hypervisor_options=options)
+    found = _compute(Config(state_directory=str(tmp_path), compute=compute))
+    assert found["shared memory"].state == "ok"
+    assert found["virtiofsd"].state == "missing"
+    assert "virtiofsd" in found["virtiofsd"].fix
+    assert found["libvirt"].state == "missing"
+    assert "uri" in found["libvirt"].fix
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("virtiofsd backend 1.13.2", "1.13.2 (in Rust)"),
+        ("virtiofsd version 7.2.22\\nusing FUSE kernel interface", "7.2.22 (QEMU's, in C)"),
+    ],
+)
+def test_the_kind_of_virtiofsd_is_told(tmp_path, said, told):
+    program = tmp_path / "virtiofsd"
+    program.write_text(f"#!/bin/sh\nprintf '{said}\\n'\n")
+    program.chmod(0o755)
+    options = {"uri": "qemu+unix:///system?socket=/none", "virtiofsd": str(program)}
+    found = _compute(Config(compute=ComputeConfig(hypervisor_options=options)))
+    assert (found["virtiofsd"].state, told in found["virtiofsd"].found) == ("ok", True)
+
+
+def _network(config: Config) -> dict[str, Check]:
+    return {check.name: check for check in doctor_network.network(config)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes network namespaces")
+def test_the_network_road_is_tried_in_a_namespace_that_is_gone(tmp_path):
+    """What the driver uses is tried; VLANs need the kernel or a running Open vSwitch."""
+    options = {"ovs_database": f"unix:{tmp_path}/none"}
+    found = _network(Config(network=HostNetworkConfig(options=options)))
+    tried = ("namespaces", "veth", "bridge", "anti-spoofing", "host protection", "vxlan")
+    assert {found[name].found for name in tried} == {"tried, works"}
+    assert found["driver"].state == "warn"
+    assert "[network]" in found["driver"].fix
+    vlan = found["vlan"]
+    assert vlan.state == ("ok" if "by the kernel" in vlan.found else "warn")
+    assert vlan.state == "ok" or "8021q" in vlan.fix
+    assert not {"a0", "b0", "x0"} & set(os.listdir("/sys/class/net"))
+
+
+def test_segments_that_this_host_cannot_be_on_are_missing():
+    network = HostNetworkConfig(driver="memory", options={"physical_networks": {"rack": "x"}})
+    pools = {
+        "tenants": NetworkConfig(type="vxlan", ids="1000-1999"),
+        "office": NetworkConfig(type="vlan", ids="1-9", physical_network="rack"),
+        "attic": NetworkConfig(type="vlan", ids="1-9", physical_network="roof"),
+    }
+    found = _network(Config(network=network, networks=pools))
+    assert found["driver"].state == "ok"
+    states = {name: found[f"segments {name}"].state for name in pools}
+    assert states == {"tenants": "ok", "office": "ok", "attic": "missing"}
+    assert "roof" in found["segments attic"].found
+
+
+def test_wrong_options_of_the_network_driver_are_said():
+    network = HostNetworkConfig(driver="segments", options={"no_such_option": 1})
+    found = _network(Config(network=network))
+    assert (found["driver"].state, "options" in found["driver"].fix) == ("missing", True)
