@@ -26,6 +26,7 @@ from roadstead.model.network_pools import (
     parse_numbers,
 )
 from roadstead.model.quotas import DEFAULT_LIMITS
+from roadstead.process.files import write_durably
 
 FILE_NAME = "roadstead.toml"
 ETC_FILE = "/etc/roadstead/roadstead.toml"
@@ -61,14 +62,8 @@ def load(
 def write_effective(config: Config, path: Path, *, gid: int = -1) -> None:
     """`path` holds exactly this configuration, for `read_effective`; only its owner and the group
     may read it, for there may be passwords inside."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "wb") as file:
-        os.fchown(fd, -1, gid)
-        os.fchmod(fd, 0o640)
-        file.write(msgspec.json.format(msgspec.json.encode(config)))
-    new.replace(path)
+    text = msgspec.json.format(msgspec.json.encode(config)).decode()
+    write_durably(path, text, mode=0o640, gid=gid)
 
 
 def read_effective(path: str | os.PathLike[str]) -> Config:

@@ -1,1 +1,1 @@
-"""What every process of ours does about itself: its log, its memory, its user."""
+"""What every process of ours does about itself: its log, memory, user and files."""

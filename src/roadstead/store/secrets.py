@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadstead.model.errors import ConfigError
+from roadstead.process.files import write_durably
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -83,19 +84,4 @@ def _new_key() -> str:
 
 
 def _write_keys(path: Path, keys: list[str], *, gid: int) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w") as file:
-        if os.geteuid() == 0:
-            os.fchown(fd, -1, gid)
-        os.fchmod(fd, 0o640)
-        file.write("".join(f"{key}\n" for key in keys))
-        file.flush()
-        os.fsync(fd)
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    write_durably(path, "".join(f"{key}\n" for key in keys), mode=0o640, gid=gid)

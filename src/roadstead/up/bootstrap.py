@@ -1,6 +1,5 @@
 """The first start: two users with fresh passwords, and a clouds.yaml that uses them."""
 
-import os
 import re
 import secrets
 import uuid
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from roadstead.config.sections import Config
 from roadstead.model.errors import ConfigError
+from roadstead.process.files import write_durably
 from roadstead.process.privileges import Account
 
 # name, its cloud in clouds.yaml, roles
@@ -40,11 +40,12 @@ def bootstrap(config: Config, account: Account) -> None:
         passwords = {name: secrets.token_urlsafe(18) for name, _cloud, _roles in FIRST_USERS}
         lines = [user_line(name, passwords[name], roles) for name, _cloud, roles in FIRST_USERS]
         # The passwords first: users whose passwords are lost would stay for good.
-        _write(coming, clouds_yaml(endpoint(config), passwords), 0o600)
+        write_durably(coming, clouds_yaml(endpoint(config), passwords), mode=0o600)
         users.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        _write(users, users_header() + "".join(lines), 0o640, gid=account.gid)
+        text = users_header() + "".join(lines)
+        write_durably(users, text, mode=0o640, gid=account.gid)
     if coming.exists():
-        coming.replace(clouds)
+        coming.rename(clouds)
         _tell(clouds)
 
 
@@ -67,7 +68,7 @@ def add_user(
     info = users.stat() if users.exists() else None
     end = "" if before.endswith("\n") else "\n"
     text = before + end + user_line(name, password, roles, project_id=project)
-    _write(users, text, 0o640, gid=info.st_gid if info else -1)
+    write_durably(users, text, mode=0o640, gid=info.st_gid if info else -1)
     return password, project
 
 
@@ -126,18 +127,3 @@ def _tell(clouds: Path) -> None:
         "    openstack --os-cloud roadstead-admin share type list",
         flush=True,
     )
-
-
-def _write(path: Path, text: str, mode: int, *, gid: int = -1) -> None:
-    """The file has exactly this text, owner and mode, or is as it was before."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w") as file:
-        if os.geteuid() == 0:
-            os.fchown(fd, -1, gid)
-        os.fchmod(fd, mode)
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-    new.replace(path)

@@ -69,15 +69,15 @@ def test_nothing_is_overwritten(config, me, capsys):
 
 def test_a_start_killed_between_the_files_is_completed(config, me, monkeypatch):
     users, clouds = Path(config.api.users_file), Path(config.state_directory) / "clouds.yaml"
-    real = Path.replace
+    real = Path.rename
     for killed_at in (users, clouds):
 
-        def replace(self, target, killed_at=killed_at):
+        def rename(self, target, killed_at=killed_at):
             if Path(target) == killed_at:
                 raise KeyboardInterrupt
             return real(self, target)
 
-        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(Path, "rename", rename)
         with pytest.raises(KeyboardInterrupt):
             bootstrap(config, me)
         monkeypatch.undo()

@@ -15,6 +15,7 @@ from roadstead.drivers.host import netlink, process
 from roadstead.model import world as w
 from roadstead.model.errors import NotFound, Transient
 from roadstead.model.pairs import PairSpec
+from roadstead.process.files import temporary_of, write_durably
 
 PROGRAM = "conntrackd"
 PORT = 3780  # the gateway's rules admit it on the storage leg
@@ -135,11 +136,9 @@ class Conntrackd:
     def _start(self, place: w.Place, conf: Path, text: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
-        script = self._directory / _SCRIPT
-        script.write_text(SCRIPT)
-        script.chmod(0o700)
+        write_durably(self._directory / _SCRIPT, SCRIPT, mode=0o700)
         self._clear(conf)
-        conf.write_text(text)
+        write_durably(conf, text)
         argv, log = [PROGRAM, "-C", str(conf)], self._log(conf)
         with contextlib.suppress(FileNotFoundError):
             if log.stat().st_size > _LOG_LIMIT:
@@ -165,7 +164,7 @@ class Conntrackd:
 
     def _clear(self, conf: Path) -> None:
         """One that was killed leaves a lock, with which none starts."""
-        for path in (Path(f"{conf}.lock"), _socket(conf)):
+        for path in (Path(f"{conf}.lock"), _socket(conf), temporary_of(conf)):
             path.unlink(missing_ok=True)
 
     def _log(self, conf: Path) -> Path:

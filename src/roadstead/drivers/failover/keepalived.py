@@ -22,6 +22,7 @@ from roadstead.drivers.host import conntrack, netlink, process
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, NotFound, Transient
 from roadstead.model.pairs import PairSpec
+from roadstead.process.files import temporary_of, write_durably
 
 log = structlog.get_logger()
 
@@ -126,8 +127,7 @@ class Keepalived:
         """It runs and takes signals. Addresses that a dead one left are off by then."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
-        self._script.write_text(conf.SCRIPT)
-        self._script.chmod(0o700)
+        write_durably(self._script, conf.SCRIPT, mode=0o700)
         files.clear()
         files.write(text)
         try:
@@ -177,9 +177,7 @@ class _Files:
 
     def write(self, text: str) -> None:
         """The next one that starts, or is told to look again, finds this."""
-        new = self.conf.with_suffix(".new")
-        new.write_text(text)
-        new.replace(self.conf)
+        write_durably(self.conf, text)
 
     def loaded(self) -> str:
         """What the running one was told last."""
@@ -190,11 +188,12 @@ class _Files:
 
     def note(self, text: str) -> None:
         """It has been told."""
-        self._loaded.write_text(text)
+        write_durably(self._loaded, text)
 
     def clear(self) -> None:
         """As before a start: nothing a dead one left is believed."""
-        for path in (self._pid, self.child_pid, self._loaded):
+        half = map(temporary_of, (self.conf, self._loaded))
+        for path in (self._pid, self.child_pid, self._loaded, *half):
             path.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             if self.log.stat().st_size > _LOG_LIMIT:

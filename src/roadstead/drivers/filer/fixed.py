@@ -17,9 +17,9 @@ import msgspec
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.filer import paths
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model import world as w
 from roadstead.model.errors import ConfigError, Conflict, DriverError, NotFound, Unsupported
+from roadstead.process.files import write_durably
 
 _GIB = 1 << 30
 

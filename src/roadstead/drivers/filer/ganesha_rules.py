@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from roadstead.drivers.ganesha import conf
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model.errors import DriverError
+from roadstead.process.files import write_durably
 
 FILE_NAME = "roadstead.conf"
 CHANGE_NAME = "roadstead-change"  # what the server is told to read now; only while it does

@@ -14,8 +14,8 @@ from typing import Any
 
 from roadstead.drivers.host import process
 from roadstead.drivers.host.dbus import Call, Connection, Reply
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model.errors import DriverError, Transient
+from roadstead.process.files import write_durably
 
 _CONF = """\
 <busconfig>

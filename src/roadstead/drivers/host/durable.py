@@ -7,16 +7,9 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+from roadstead.process.files import sync_directory
+
 _FICLONE = 0x40049409  # linux/fs.h
-
-
-def sync_directory(path: Path) -> None:
-    """The directory's entries are on the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def rename(source: Path, target: Path) -> None:
@@ -99,24 +92,3 @@ def can_reflink(directory: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def write_durably(path: Path, text: str) -> None:
-    """The file has this text, also after a power cut; an interrupted call left the old one."""
-    temporary = temporary_of(path)
-    try:
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def temporary_of(path: Path) -> Path:
-    """Where `write_durably` writes first."""
-    # The name is the same each time, so that a retry overwrites what a killed call left.
-    return path.with_name(f".{path.name}.tmp")

@@ -17,6 +17,7 @@ from roadstead.drivers.hypervisor.checks import version
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.hosts import VirtiofsdFacts
+from roadstead.process.files import write_durably
 
 # The Rust daemon first: it can do more, and the other one is not maintained any more.
 PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
@@ -97,10 +98,8 @@ class Wrappers:
             return daemon
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o755)
         path = self.path(attachment_id)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(f'#!/bin/sh\nexec {shlex.join([daemon, *chosen])} "$@"\n')
-        temporary.chmod(0o755)
-        temporary.rename(path)
+        text = f'#!/bin/sh\nexec {shlex.join([daemon, *chosen])} "$@"\n'
+        write_durably(path, text, mode=0o755)
         return str(path)
 
     def translates(self, attachment_id: str) -> bool:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from roadstead.drivers.ganesha import conf
-from roadstead.drivers.host.durable import sync_directory, temporary_of, write_durably
+from roadstead.process.files import sync_directory, temporary_of, write_durably
 
 _NAME = re.compile(r"([1-9][0-9]*)\.conf")
 

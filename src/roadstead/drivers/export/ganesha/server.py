@@ -12,10 +12,10 @@ from roadstead.drivers.export.ganesha.files import ExportFiles
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import GaneshaBus
 from roadstead.drivers.host import process
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.ids import bus_prefix
 from roadstead.model.world import Place
+from roadstead.process.files import write_durably
 
 _PROGRAM = "ganesha.nfsd"
 _VFS, _PROXY = "libfsalvfs.so", "libfsalproxy_v4.so"

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model.ids import pseudo_path
+from roadstead.process.files import write_durably
 
 T = TypeVar("T")
 _NAME = re.compile(r"([1-9][0-9]*)\.json")

@@ -7,7 +7,6 @@ same owner can tell its user the same password, although nobody has stored it.
 
 import base64
 import hmac
-import os
 import secrets
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from roadstead.drivers.export.samba.conf import GROUP_TEXT, passwd_text
-from roadstead.drivers.host.durable import write_durably
+from roadstead.process.files import write_durably
 
 _FIRST_UID = 100_000
 
@@ -49,8 +48,8 @@ class Accounts:
     def ensure_files(self) -> None:
         """The server can start: its secret and its passwd file are there."""
         if not self._secret.exists():
-            _write_private(self._secret, secrets.token_hex(32))
-        self.group.write_text(GROUP_TEXT)
+            write_durably(self._secret, secrets.token_hex(32), mode=0o600)
+        write_durably(self.group, GROUP_TEXT)
         self._write(self.all())
 
     def is_taken(self, name: str, owner: str) -> bool:
@@ -115,18 +114,4 @@ class Accounts:
             return
         # nss_wrapper reads a file again when its time has changed, in whole seconds.
         then = int(self.passwd.stat().st_mtime) if self.passwd.exists() else 0
-        new = self.passwd.with_name(".passwd.new")
-        new.write_text(text)
-        os.utime(new, (then + 1, then + 1))
-        new.rename(self.passwd)
-
-
-def _write_private(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-    new.rename(path)
+        write_durably(self.passwd, text, modified_at=then + 1)

@@ -1,12 +1,11 @@
 """What one place's server has to serve, kept in files: one per export, whole or not there."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from roadstead.drivers.export.samba.conf import StoredExport
-from roadstead.drivers.host.durable import write_durably
+from roadstead.process.files import sync_directory, write_durably
 
 
 class ExportFiles:
@@ -40,11 +39,7 @@ class ExportFiles:
         path = self.path(export_id)
         if path.exists():
             path.unlink()
-            fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync_directory(self._directory)
 
     def all(self) -> dict[int, StoredExport]:
         """Every stored export, by number."""

@@ -15,9 +15,9 @@ from roadstead.drivers.export.samba.accounts import Accounts
 from roadstead.drivers.export.samba.control import Control
 from roadstead.drivers.export.samba.files import ExportFiles
 from roadstead.drivers.host import process
-from roadstead.drivers.host.durable import write_durably
 from roadstead.model.errors import Transient
 from roadstead.model.world import Place
+from roadstead.process.files import write_durably
 
 _PROGRAM = "smbd"
 # The library of that name in Debian: passwd and group of a process are files of our choice, so

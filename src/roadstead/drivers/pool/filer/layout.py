@@ -20,6 +20,7 @@ from roadstead.drivers.filer import paths
 from roadstead.drivers.host import durable
 from roadstead.model import ids
 from roadstead.model.errors import BadRequest, DriverError
+from roadstead.process.files import sync_directory, temporary_of, write_durably
 
 MARKER = ".roadstead-filer"
 _LONGEST = 4096
@@ -49,7 +50,7 @@ class FilerLayout:
         for directory in (self.root, self.shares, self.sizes, self.trash, self.kept):
             directory.mkdir(mode=0o700, exist_ok=True)
         if self.marker_id() is None:
-            _write(self.marker, ids.new_id() + "\n")
+            write_durably(self.marker, f"{ids.new_id()}\n", mode=0o600)
 
     def marker_id(self) -> str | None:
         """The pool's id; None when the tree is not, or not yet, the filer's."""
@@ -77,7 +78,7 @@ class FilerLayout:
         # The umask had its say. Not always: libnfs 4 cannot do that to directories by NFSv4.
         if share.stat().st_mode & 0o777 != 0o755:
             share.chmod(0o755)
-        durable.sync_directory(self.shares)
+        sync_directory(self.shares)
 
     def rubbish(self, instance_id: str) -> Path:
         """What is left of the share while it is being deleted."""
@@ -111,7 +112,8 @@ class FilerLayout:
     def write_size(self, instance_id: str, size_bytes: int, *, since: float = 0.0) -> None:
         """The share's size is this, also after a power cut."""
         file = self.sizes / _checked(instance_id)
-        _write(file, msgspec.json.encode(_Size(size_bytes, since)).decode() + "\n")
+        text = msgspec.json.encode(_Size(size_bytes, since)).decode()
+        write_durably(file, f"{text}\n", mode=0o600)
 
     def remove_size(self, instance_id: str) -> None:
         """The share has no size any more."""
@@ -126,7 +128,7 @@ class FilerLayout:
 
     def remove_leftovers(self, instance_id: str) -> None:
         """No size of a share that is not there, and none half-written."""
-        durable.remove(_temporary(self.sizes / instance_id))
+        durable.remove(temporary_of(self.sizes / instance_id))
         if not self.has_share(instance_id) and not self.has_aside(instance_id):
             self.remove_size(instance_id)
 
@@ -144,10 +146,6 @@ def _checked(id_: str) -> str:
     if not ids.is_uuid(id_):
         raise BadRequest(f"not a resource id: {id_!r}")
     return id_
-
-
-def _temporary(file: Path) -> Path:
-    return file.with_name(f".{file.name}.tmp")
 
 
 def _is_directory(path: Path) -> bool:
@@ -169,10 +167,3 @@ def _read(file: Path) -> bytes | None:
         return os.read(fd, _LONGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else None
     finally:
         os.close(fd)
-
-
-def _write(file: Path, text: str) -> None:
-    with durable.fresh_file(_temporary(file)) as fd:
-        os.write(fd, text.encode())
-        os.fsync(fd)
-        durable.rename(_temporary(file), file)
