@@ -4,18 +4,15 @@ Both keep it open in mount namespaces of their own, so umount(2) here would succ
 and take nothing away.
 """
 
-import os
 from pathlib import Path
+
+from roadstead.drivers.host import process
 
 
 def of(directory: Path) -> list[int]:
     """Ids of the processes that have the directory in their command line."""
-    found: list[int] = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path("/proc", name, "cmdline").read_bytes()
-        except OSError:
-            continue
-        if os.fsencode(directory) in line:
-            found.append(int(name))
-    return found
+    return [
+        pid
+        for pid, words in process.command_lines()
+        if any(str(directory) in word for word in words)
+    ]

@@ -6,6 +6,7 @@ connection in its kernel, which it would have to judge or could forget for both.
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -178,13 +179,11 @@ def _socket(conf: Path) -> Path:
 
 def _pids(conf: Path) -> list[int]:
     """Those that run as a daemon; one that tells another something has more words."""
-    end = f"\0{conf}\0".encode()
-    found: list[int] = []
-    for pid in process.find([PROGRAM], str(conf)):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(end):
-                found.append(pid)
-    return found
+    return [
+        pid
+        for pid, words in process.command_lines()
+        if os.path.basename(words[0]) == PROGRAM and words[-1] == str(conf)
+    ]
 
 
 def _read(path: Path) -> str:

@@ -217,15 +217,12 @@ class _Files:
 
 def _arguments() -> frozenset[str]:
     """Those of every running keepalived and conntrackd, found in one walk."""
-    found: set[str] = set()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                words = Path("/proc", name, "cmdline").read_bytes().decode(errors="replace")
-                program, *arguments = words.split("\0")
-                if os.path.basename(program) in (_PROGRAM, CONNTRACKD):
-                    found.update(arguments)
-    return frozenset(found)
+    return frozenset(
+        argument
+        for _, (program, *arguments) in process.command_lines()
+        if os.path.basename(program) in (_PROGRAM, CONNTRACKD)
+        for argument in arguments
+    )
 
 
 def _parent(pids: list[int]) -> int | None:

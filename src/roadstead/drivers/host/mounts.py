@@ -18,8 +18,8 @@ import msgspec
 from roadstead.model.errors import DriverError, InUse
 
 NOSUID, NODEV, NOEXEC = 2, 4, 8  # sys/mount.h
-_BIND, _SHARED = 4096, 1 << 20
-_UMOUNT_NOFOLLOW = 8
+BIND, REC, SHARED = 4096, 16384, 1 << 20
+_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -104,9 +104,20 @@ def root_of(mount: Mount) -> Generator[int]:
         os.close(fd)
 
 
-def mount(source: str, point: Path, fstype: str, flags: int, options: str = "") -> None:
-    """`source` is mounted at `point`. OSError as mount(2) has it."""
-    _mount(source, point, fstype, flags, options)
+def mount(
+    source: str | None, point: Path, fstype: str | None, flags: int, options: str = ""
+) -> None:
+    """`source` is mounted at `point`, or what is mounted there has these flags. OSError as mount(2)
+    has it."""
+    if _libc.mount(
+        None if source is None else os.fsencode(source),
+        os.fsencode(point),
+        None if fstype is None else fstype.encode(),
+        ctypes.c_ulong(flags),
+        options.encode(),
+    ):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(point))
 
 
 def unmount(point: Path, *, patience: float = 0.1) -> None:
@@ -127,6 +138,14 @@ def unmount(point: Path, *, patience: float = 0.1) -> None:
         time.sleep(0.01)
 
 
+def detach(point: Path) -> None:
+    """The uppermost mount at `point` is seen no more, and ends with its last user. OSError as
+    umount2(2) has it."""
+    if _libc.umount2(os.fsencode(point), _DETACH | _UMOUNT_NOFOLLOW):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(point))
+
+
 def ensure_shared(directory: Path) -> None:
     """What is mounted or unmounted below the directory later is so in mount namespaces, too, that
     were made from ours before (mount_namespaces(7)), if the directory lies on a shared mount or
@@ -139,8 +158,8 @@ def ensure_shared(directory: Path) -> None:
     if carrier.point != str(directory):
         if any(point.startswith(f"{directory}/") for point in mounts):
             return  # a mount over these would hide them; after the next reboot they are gone
-        _mount(str(directory), directory, None, _BIND, "")
-    _mount(None, directory, None, _SHARED, "")
+        mount(str(directory), directory, None, BIND)
+    mount(None, directory, None, SHARED)
 
 
 def ensure_shared_no_more(directory: Path) -> None:
@@ -156,18 +175,6 @@ def ensure_shared_no_more(directory: Path) -> None:
 
 def _seen_through(mount: Mount, path: Path) -> str:
     return str(Path(mount.root, path.relative_to(mount.point)))
-
-
-def _mount(source: str | None, point: Path, fstype: str | None, flags: int, options: str) -> None:
-    if _libc.mount(
-        None if source is None else os.fsencode(source),
-        os.fsencode(point),
-        None if fstype is None else fstype.encode(),
-        ctypes.c_ulong(flags),
-        options.encode(),
-    ):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(point))
 
 
 def sync(fd: int) -> None:

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import ctypes
 import errno
 import ipaddress
 import os
@@ -12,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +21,7 @@ from pyroute2.netlink.exceptions import (  # pyright: ignore[reportMissingTypeSt
     NetlinkError,
 )
 
+from roadstead.drivers.host import netns
 from roadstead.model.errors import DriverError, NotFound
 
 T = TypeVar("T")
@@ -34,8 +34,6 @@ _MAIN = 254
 _RULE_PRIORITY = 1000
 _FORWARDING = 3  # BR_STATE_FORWARDING
 _PATIENCE = 2.0  # seconds; the kernel looks at carriers once a second at the least
-_NEWNET = 0x40000000  # CLONE_NEWNET
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Refused(DriverError):
@@ -68,24 +66,9 @@ def within(name: str | None, call: "Callable[[Netlink], T]") -> T:
 
     def enter() -> None:
         if name is not None:
-            with opened(name) as fd:
-                if _libc.setns(fd, _NEWNET) != 0:  # a name without a namespace
-                    raise NotFound(f"there is no network namespace {name}")
+            netns.enter(name)
 
     return in_thread(enter, call)
-
-
-@contextlib.contextmanager
-def opened(name: str) -> Generator[int]:
-    """A descriptor of the namespace of that name; NotFound when there is none."""
-    try:
-        fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no network namespace {name}") from error
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def in_thread(enter: Callable[[], None], call: "Callable[[Netlink], T]") -> T:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,19 +57,23 @@ def start(
 
 def find(programs: Sequence[str], argument: str) -> list[int]:
     """Ids of running processes of one of these programs that have exactly this argument."""
-    found: list[int] = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    return [
+        pid
+        for pid, (program, *arguments) in command_lines()
+        if os.path.basename(program) in programs and argument in arguments
+    ]
+
+
+def command_lines() -> Iterator[tuple[int, list[str]]]:
+    """(id, words of the command line) of every running process. A zombie has no words, so that one
+    never counts as running."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            # Empty for a zombie, so that one never counts as running.
-            words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+            line = os.fsdecode(Path("/proc", name, "cmdline").read_bytes())
         except OSError:
             continue
-        if os.path.basename(words[0]).decode(errors="replace") in programs:
-            if argument.encode() in words[1:]:
-                found.append(int(name))
-    return found
+        if line:
+            yield int(name), line.removesuffix("\0").split("\0")
 
 
 def is_running(pid: int) -> bool:

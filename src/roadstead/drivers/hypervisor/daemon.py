@@ -6,12 +6,12 @@ running daemon is: the last part of that path is the attachment's id.
 """
 
 import contextlib
-import os
 import re
 import shlex
 from pathlib import Path
 
 from roadstead.drivers.host import mount_table as table
+from roadstead.drivers.host import process
 from roadstead.drivers.host.exec import run
 from roadstead.drivers.hypervisor.checks import version
 from roadstead.model import ids
@@ -117,15 +117,10 @@ class Wrappers:
 def running(sources: Path) -> dict[str, list[int]]:
     """Process ids of the daemons that serve something beneath `sources`, by attachment id."""
     found: dict[str, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            # Empty for a zombie, so that one never counts as running.
-            line = os.fsdecode(Path("/proc", name, "cmdline").read_bytes())
-        except OSError:
-            continue
-        source = _source(line.split("\0")) if "virtiofsd" in line else None
+    for pid, words in process.command_lines():
+        source = _source(words) if any("virtiofsd" in word for word in words) else None
         if source is not None and source.is_relative_to(sources) and ids.is_uuid(source.name):
-            found.setdefault(source.name, []).append(int(name))
+            found.setdefault(source.name, []).append(pid)
     return found
 
 

@@ -5,22 +5,17 @@ is marked and set up, so whoever finds the name finds it whole.
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from roadstead.drivers.host import netlink
+from roadstead.drivers.host import mounts, netlink, netns
 from roadstead.drivers.network.marks import Marks, PlaceMark
 from roadstead.model.errors import Conflict, InUse, NotFound
 from roadstead.model.ids import place_of_netns
 
 DIRECTORY = Path("/run/netns")
-_NEWNET = 0x40000000
-_BIND, _REC, _SHARED = 4096, 16384, 1 << 20
-_DETACH, _NOFOLLOW = 2, 8
-_libc = ctypes.CDLL(None, use_errno=True)
 
 # A share server believes no tenant about where to send things, forwards nothing, answers for an
 # address only on the port that has it, and tells neighbours when it comes up.
@@ -55,7 +50,7 @@ def ensure(marks: Marks, name: str, place_id: str) -> None:
     """The namespace exists. Conflict when the name is somebody else's."""
     found = owner_of(name)
     if found is None:
-        netlink.in_thread(lambda: _unshare(), lambda links: _make(links, marks, name, place_id))
+        netlink.in_thread(netns.enter_new, lambda links: _make(links, marks, name, place_id))
     elif marks.read(found) != PlaceMark(place_id):
         raise Conflict(f"network namespace {name} is not ours: {found or 'no mark'}")
 
@@ -69,7 +64,7 @@ def ensure_absent(marks: Marks, name: str, place_id: str) -> None:
             raise Conflict(f"network namespace {name} is not ours: {found or 'no mark'}")
         if inside := processes(name):
             raise InUse(f"process {inside[0]} runs in {name}")
-        netlink.act(_unmount, path)
+        netlink.act(mounts.detach, path)
     with contextlib.suppress(FileNotFoundError):
         netlink.act(os.unlink, path)
 
@@ -116,7 +111,7 @@ def processes(name: str) -> list[int]:
 
 def in_scratch(call: "Callable[[netlink.Netlink], netlink.T]") -> netlink.T:
     """What the call returned in a namespace of its own that vanishes with it."""
-    return netlink.in_thread(_unshare, call)
+    return netlink.in_thread(netns.enter_new, call)
 
 
 def _is_left_over(marks: Marks, name: str, place_id: str) -> bool:
@@ -135,36 +130,16 @@ def _make(links: netlink.Netlink, marks: Marks, name: str, place_id: str) -> Non
     path = DIRECTORY / name
     # Seen only if we are killed before the namespace covers it: then it tells whose it is.
     netlink.act(path.write_text, marks.of_place(place_id))
-    netlink.act(_mount, "/proc/thread-self/ns/net", path, _BIND)
+    netlink.act(mounts.mount, "/proc/thread-self/ns/net", path, None, mounts.BIND)
 
 
 def _share_directory() -> None:
     """Names that go from here go from every mount namespace made since (ip-netns(8))."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     try:
-        _mount("", DIRECTORY, _SHARED | _REC)
+        mounts.mount(None, DIRECTORY, None, mounts.SHARED | mounts.REC)
     except OSError as error:
         if error.errno != errno.EINVAL:  # not a mount yet
             raise
-        _mount(str(DIRECTORY), DIRECTORY, _BIND | _REC)
-        _mount("", DIRECTORY, _SHARED | _REC)
-
-
-def _unshare() -> None:
-    if _libc.unshare(_NEWNET) != 0:
-        _raise("a new network namespace")
-
-
-def _mount(source: str, target: Path, flags: int) -> None:
-    if _libc.mount(source.encode(), os.fsencode(target), b"none", flags, None) != 0:
-        _raise(str(target))
-
-
-def _unmount(target: Path) -> None:
-    if _libc.umount2(os.fsencode(target), _DETACH | _NOFOLLOW) != 0:
-        _raise(str(target))
-
-
-def _raise(what: str) -> None:
-    number = ctypes.get_errno()
-    raise OSError(number, f"{what}: {os.strerror(number)}")
+        mounts.mount(str(DIRECTORY), DIRECTORY, None, mounts.BIND | mounts.REC)
+        mounts.mount(None, DIRECTORY, None, mounts.SHARED | mounts.REC)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from roadstead.drivers.host import netlink
+from roadstead.drivers.host import netns as namespaces
 from roadstead.drivers.host.netlink import Link, Netlink, T
 from roadstead.drivers.network import checks, places
 from roadstead.drivers.network.census import find_marks
@@ -267,7 +268,7 @@ class SegmentsNetwork:
         mark, mac = self._marks.of_port(spec), spec.mac or n.port_mac(spec.id)
         name, interface = self._marks.port(spec.id), self._marks.interface(spec.id)
         self._compare(links, spec, netns, mac)
-        with netlink.opened(netns) as fd:
+        with namespaces.opened(netns) as fd:
             peer = {"ifname": interface, "net_ns_fd": fd, "address": mac, "mtu": mtu}
             port = links.ensure_link(name, mark, kind="veth", mtu=mtu, peer=peer)
         addresses, short = checks.normal(spec.addresses), self._marks.short("port", spec.id)
