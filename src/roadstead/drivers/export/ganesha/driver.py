@@ -6,13 +6,13 @@ whatever is killed, `ensure_server` can make the server serve exactly the files 
 
 import logging
 import os.path
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.ganesha.repair import make_equal, mark, serve, undo
 from roadstead.drivers.export.ganesha.server import Options, Server
 from roadstead.drivers.ganesha import conf
@@ -21,12 +21,10 @@ from roadstead.drivers.ganesha.live import LiveExport, find_live, live_exports
 from roadstead.drivers.host.nfs import probe as nfs_probe
 from roadstead.model import world as w
 from roadstead.model.admission import admit, level_for, locations, plain_address
-from roadstead.model.errors import Conflict, DriverError, NotFound, Transient, Unsupported
-from roadstead.model.ids import is_uuid, pseudo_path
+from roadstead.model.errors import Conflict, NotFound, Transient
+from roadstead.model.ids import pseudo_path
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HIGHEST_EXPORT_ID = 65535  # 16 bits in the server's file handles
 
 
 class GaneshaExport:
@@ -123,7 +121,7 @@ class GaneshaExport:
         Conflict when the export id or the share is taken by another; Transient while the server
         does not answer, or the share is not mounted.
         """
-        _check(spec)
+        check_export(spec, proto="NFS")
         server = self._server(spec.place)
         with server.lock:
             before = server.files.find(spec.export_id)
@@ -229,9 +227,7 @@ class GaneshaExport:
                 yield found
 
     def _server(self, place: w.Place) -> Server:
-        for name in (place.id, place.netns):
-            if name is not None and not _NAME.fullmatch(name):
-                raise DriverError(f"not usable as a name: {name!r}")
+        check_place(place)
         with self._lock:
             if place.id not in self._servers:
                 server = Server(place.id, self._options, self._bus.socket)
@@ -278,10 +274,3 @@ class GaneshaExport:
             if before is None and pseudo in server.bus.show_exports().values():
                 raise Conflict("the share has another export there") from error
             raise
-
-
-def _check(spec: w.ExportSpec) -> None:
-    if spec.proto.upper() != "NFS":
-        raise Unsupported(f"protocol {spec.proto} is not served here, only NFS")
-    if not is_uuid(spec.instance_id) or not 0 < spec.export_id <= _HIGHEST_EXPORT_ID:
-        raise DriverError(f"no export can be {spec.export_id} of {spec.instance_id!r}")

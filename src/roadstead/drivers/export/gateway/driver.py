@@ -9,7 +9,6 @@ A level's clients pass only once the filer has agreed to its address, and are cu
 asked to withdraw that: a filer that is down delays who comes, never who goes.
 """
 
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl, FilerExport
+from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.gateway import cut, nft
 from roadstead.drivers.export.gateway import rules as rules_text
 from roadstead.drivers.export.gateway.files import FlowFiles, StoredFlow, name_of
@@ -28,16 +28,10 @@ from roadstead.model.admission import Network, admit
 from roadstead.model.errors import (
     ConfigError,
     Conflict,
-    DriverError,
     NotFound,
     Transient,
-    Unsupported,
 )
 from roadstead.model.gateways import GatewayState
-from roadstead.model.ids import is_uuid
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HIGHEST_EXPORT_ID = 65535
 
 
 class GatewayExport:
@@ -95,7 +89,8 @@ class GatewayExport:
         Transient while it has no addresses, or the filer does not answer; Conflict when the
         export id or the share is taken by another, here or on the filer.
         """
-        flow = _check(spec)
+        check_export(spec, proto="NFS")
+        flow = _flow(spec)
         with self._lock(spec.place):
             before = self._free(spec)
         wanted = StoredFlow(
@@ -239,9 +234,7 @@ class GatewayExport:
         return stored
 
     def _files(self, place: w.Place) -> FlowFiles:
-        for name in (place.id, place.netns):
-            if name is not None and not _NAME.fullmatch(name):
-                raise DriverError(f"not usable as a name: {name!r}")
+        check_place(place)
         return FlowFiles(self._directory / place.id)
 
     def _lock(self, place: w.Place) -> threading.RLock:
@@ -254,11 +247,7 @@ def _tear_down() -> None:
     conntrack.forget(conntrack.connections())
 
 
-def _check(spec: w.ExportSpec) -> w.Flow:
-    if spec.proto.upper() != "NFS":
-        raise Unsupported(f"protocol {spec.proto} does not pass this gateway, only NFS")
-    if not is_uuid(spec.instance_id) or not 0 < spec.export_id <= _HIGHEST_EXPORT_ID:
-        raise DriverError(f"no export can be {spec.export_id} of {spec.instance_id!r}")
+def _flow(spec: w.ExportSpec) -> w.Flow:
     flow = spec.place.flows.get(spec.instance_id)
     if flow is None or not flow.addresses:
         raise Transient("the share has no address at its gateway yet")

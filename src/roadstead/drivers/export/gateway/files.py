@@ -1,8 +1,6 @@
 """What one gateway has to let pass, kept in files: one per share, whole or not there."""
 
 import contextlib
-import os
-import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +8,11 @@ from typing import TypeVar
 
 import msgspec
 
+from roadstead.drivers.export.records import Records
 from roadstead.model.ids import pseudo_path
 from roadstead.process.files import write_durably
 
 T = TypeVar("T")
-_NAME = re.compile(r"([1-9][0-9]*)\.json")
 
 
 class StoredFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,62 +43,48 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
 
 
-class FlowFiles:
-    """The flows of one gateway. Its directory exists from the first write on."""
+class FlowFiles(Records[StoredFlow]):
+    """The flows of one gateway, as JSON, and what was loaded of them."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    suffix = ".json"
 
-    def find(self, export_id: int) -> StoredFlow | None:
-        """The flow of that number; None when none is stored (or nothing legible)."""
-        return _read(self._path(export_id), StoredFlow)
+    def text(self, stored: StoredFlow) -> str:
+        """As it is."""
+        return msgspec.json.encode(stored).decode() + "\n"
 
-    def write(self, stored: StoredFlow) -> None:
-        """The flow is stored, also after a power cut."""
-        if self.find(stored.export_id) != stored:
-            self._write(self._path(stored.export_id), stored)
+    def parsed(self, text: str) -> StoredFlow | None:
+        """None also for what somebody changed into something else."""
+        return _decoded(text, StoredFlow)
 
-    def remove(self, export_id: int) -> None:
-        """No flow of that number is stored."""
-        self._path(export_id).unlink(missing_ok=True)
-
-    def all(self) -> dict[int, StoredFlow]:
-        """Every stored flow, by number."""
-        try:
-            names = os.listdir(self.directory)
-        except FileNotFoundError:
-            return {}
-        found: dict[int, StoredFlow] = {}
-        for name in names:
-            match = _NAME.fullmatch(name)
-            stored = _read(self.directory / name, StoredFlow) if match else None
-            if stored is not None and match is not None and stored.export_id == int(match[1]):
-                found[stored.export_id] = stored
-        return dict(sorted(found.items()))
+    def number(self, stored: StoredFlow) -> int:
+        """The share's export id."""
+        return stored.export_id
 
     def loaded(self) -> Loaded:
         """What was noted last."""
-        return _read(self.directory / "loaded", Loaded) or Loaded()
+        try:
+            text = self._loaded.read_text(errors="replace")
+        except FileNotFoundError:
+            return Loaded()
+        return _decoded(text, Loaded) or Loaded()
 
     def note(self, loaded: Loaded) -> None:
         """`loaded` says so."""
-        self._write(self.directory / "loaded", loaded)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_durably(self._loaded, msgspec.json.encode(loaded).decode() + "\n")
 
     def ensure_absent(self) -> None:
         """Nothing is stored."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.directory)
 
-    def _path(self, export_id: int) -> Path:
-        return self.directory / f"{export_id}.json"
-
-    def _write(self, path: Path, what: msgspec.Struct) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        write_durably(path, msgspec.json.encode(what).decode() + "\n")
+    @property
+    def _loaded(self) -> Path:
+        return self.directory / "loaded"
 
 
-def _read(path: Path, kind: type[T]) -> T | None:
+def _decoded(text: str, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, msgspec.MsgspecError):
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError:
         return None

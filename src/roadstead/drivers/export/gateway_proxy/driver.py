@@ -16,6 +16,7 @@ from contextlib import suppress
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl
+from roadstead.drivers.export.checks import check_export
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.export.gateway_proxy import guard, view
 from roadstead.drivers.export.gateway_proxy.server import Filer, ProxyServers, level, reference
@@ -27,12 +28,9 @@ from roadstead.model.admission import admit
 from roadstead.model.errors import (
     ConfigError,
     Conflict,
-    DriverError,
     NotFound,
     Transient,
-    Unsupported,
 )
-from roadstead.model.ids import is_uuid
 
 
 class ProxyExport:
@@ -106,7 +104,7 @@ class ProxyExport:
         Conflict when the gateway has another share, or the export id or the name on the filer is
         another's; Transient while there is no server, or the filer does not answer.
         """
-        _check(spec)
+        check_export(spec, proto="NFS")
         with self._servers.lock(spec.place):
             if not self._ganesha.has_server(spec.place):
                 raise Transient("there is no gateway yet")
@@ -229,13 +227,6 @@ class ProxyExport:
             "the filer was another one" if self._filer.has_moved(stored) else None,
             view.filer_fault(stored, exports, self._filer.needed(place, stored.clients)),
         ]
-
-
-def _check(spec: w.ExportSpec) -> None:
-    if spec.proto.upper() != "NFS":
-        raise Unsupported(f"protocol {spec.proto} does not pass this gateway, only NFS")
-    if not is_uuid(spec.instance_id):
-        raise DriverError(f"not the id of a share: {spec.instance_id!r}")
 
 
 def _rule(target: str, at: str) -> w.RuleSpec:

@@ -6,25 +6,23 @@ whatever is killed, `ensure_server` can make the server serve exactly the files 
 
 import logging
 import os.path
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.samba import conf
 from roadstead.drivers.export.samba import probe as samba_probe
 from roadstead.drivers.export.samba.repair import admit, cut, marks, retire
 from roadstead.drivers.export.samba.server import Options, Server
 from roadstead.model import world as w
 from roadstead.model.admission import plain_address
-from roadstead.model.errors import Conflict, DriverError, NotFound, Transient, Unsupported
-from roadstead.model.ids import is_uuid
+from roadstead.model.errors import Conflict, NotFound, Transient
 from roadstead.model.user_admission import admit_users, probe_user
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class SambaExport:
@@ -85,7 +83,7 @@ class SambaExport:
         Conflict when the export id or the share is taken by another; Transient while there is no
         server, or the share is not mounted.
         """
-        _check(spec)
+        check_export(spec, proto="CIFS")
         server = self._server(spec.place)
         with server.lock:
             _need_running(server)
@@ -189,9 +187,7 @@ class SambaExport:
         yield from marks(stored, published, running=running)
 
     def _server(self, place: w.Place) -> Server:
-        for name in (place.id, place.netns):
-            if name is not None and not _NAME.fullmatch(name):
-                raise DriverError(f"not usable as a name: {name!r}")
+        check_place(place)
         with self._lock:
             if place.id not in self._servers:
                 self._servers[place.id] = Server(place.id, self._options)
@@ -222,10 +218,3 @@ def _need_running(server: Server) -> None:
         raise Transient("there is no SMB server yet")
     if not server.is_running():
         raise Transient("the SMB server does not run")
-
-
-def _check(spec: w.ExportSpec) -> None:
-    if spec.proto.upper() != "CIFS":
-        raise Unsupported(f"protocol {spec.proto} is not served here, only CIFS")
-    if not is_uuid(spec.instance_id) or spec.export_id <= 0:
-        raise DriverError(f"no export can be {spec.export_id} of {spec.instance_id!r}")

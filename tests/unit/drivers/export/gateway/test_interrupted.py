@@ -60,7 +60,7 @@ def dies_after(step: int, call: Callable[[], object]) -> bool:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(netlink, "act", deadly(netlink.act))
         patch.setattr(netlink, "write_sysctls", deadly(netlink.write_sysctls))
-        for name in ("_write", "remove", "ensure_absent"):
+        for name in ("write", "note", "remove", "ensure_absent"):
             patch.setattr(FlowFiles, name, deadly(getattr(FlowFiles, name)))
         for name in ("ensure_export", "ensure_export_absent"):
             patch.setattr(MemoryFiler, name, deadly(getattr(MemoryFiler, name)))
