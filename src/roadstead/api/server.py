@@ -126,21 +126,18 @@ def serve(app: Callable[..., Any], listener: socket.socket, threads: int) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     holder = cast(Any, SocketHolder)(listener.fileno(), False, _BACKLOG)
+    # Neither TLS, which is a proxy's business, nor static files, nor metrics of its own.
     worker = cast(Any, WSGIWorker)(
-        1,  # the worker's number
-        (None, holder),
-        None,  # no channel to a parent
-        1,  # threads that speak HTTP
-        16,  # and the most for its own blocking work
-        threads,
-        _IDLE_SECONDS,
-        _BACKLOG,
-        "1",  # HTTP/1.1 only: what every client of this API speaks
-        None,
-        None,
-        None,  # no static files
-        *(False, None, None, None, "tls1.3", None, [], False),  # TLS is a proxy's business
-        (None, None),  # no metrics of its own
+        worker_id=1,
+        sock=(None, holder),
+        ipc=None,  # no channel to a parent
+        threads=1,  # that speak HTTP
+        blocking_threads=16,  # the most for its own blocking work
+        py_threads=threads,
+        py_threads_idle_timeout=_IDLE_SECONDS,
+        backpressure=_BACKLOG,
+        http_mode="1",  # HTTP/1.1 only: what every client of this API speaks
+        metrics=(None, None),
     )
     scheduler = cast(Any, _new_cbscheduler)(
         asyncio.new_event_loop(), cast(Any, _callback_wrapper)(app, {}), impl_asyncio=True
