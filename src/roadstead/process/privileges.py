@@ -1,7 +1,5 @@
 """Giving up root, for good, and not outliving the parent. Standard library only."""
 
-import contextlib
-import grp
 import os
 import pwd
 import signal
@@ -48,13 +46,6 @@ def account_of(name: str) -> Account:
     if entry.pw_uid == 0:
         raise ConfigError("api.user: the API must not run as root")
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-
-
-def group_name(gid: int) -> str:
-    """For messages."""
-    with contextlib.suppress(KeyError):
-        return grp.getgrgid(gid).gr_name
-    return str(gid)
 
 
 def forbid_new_privileges() -> None:
