@@ -15,12 +15,13 @@ from granian.wsgi import _callback_wrapper
 
 WORKER = "worker_id sock ipc threads blocking_threads py_threads py_threads_idle_timeout"
 TLS = "enabled cert key key_password protocol_min ca crl client_verify"
+_SERVE = "serve_mtr"  # not in granian's own types
 KNOWN = {
     WSGIWorker: (
         f"{WORKER} backpressure http_mode http1_opts http2_opts static_files "
         f"{' '.join(f'ssl_{name}' for name in TLS.split())} metrics"
     ),
-    WSGIWorker.serve_mtr: "self callback event_loop signal",
+    getattr(WSGIWorker, _SERVE): "self callback event_loop signal",
     SocketHolder: "fd uds backlog",
     WorkerSignal: "",
     WorkerSignal.add_cb: "self cb",
