@@ -9,7 +9,8 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from roadstead.cli.login import Credentials, credentials
+from roadstead.cli.credentials import Credentials
+from roadstead.cli.login import credentials
 from roadstead.config.sections import Config
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import is_uuid

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from roadstead.cli.login import Credentials, api_url
+from roadstead.cli.credentials import Credentials, api_url
 from roadstead.model.errors import ConfigError
 
 SERVICE_TYPE = "shared-file-system"  # the catalog may call it `sharev2` as well

@@ -1,13 +1,13 @@
 """Where the API is, and the header that says who asks: from clouds.yaml or OS_… variables."""
 
 import base64
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from roadstead.cli.credentials import Credentials, api_url
 from roadstead.config.sections import Config
 from roadstead.model.errors import ConfigError
 
@@ -15,16 +15,6 @@ _ADMIN_CLOUD = "roadstead-admin"
 # What needs no Keystone to be asked; everything else is a way to log in there.
 _SIMPLE = ("none", "http_basic", "token", "v3token", "admin_token")
 _NAMES = "OS_CLOUD (or --cloud), OS_ENDPOINT, or OS_AUTH_URL with OS_USERNAME, OS_PASSWORD …"
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the API is, without /v2, and the header that says who asks. `source` tells a person
-    where they are from; `verify` is a file of CAs, or whether certificates are checked at all."""
-
-    url: str
-    headers: Mapping[str, str]
-    source: str
-    verify: bool | str = True
 
 
 def credentials(config: Config, cloud: str | None, environ: Mapping[str, str]) -> Credentials:
@@ -125,18 +115,6 @@ def _made(kind: str, auth: Mapping[str, Any], source: str, verify: bool | str) -
         headers["X-Auth-Token"] = str(auth.get("token", "")).strip()
     url = str(auth.get("endpoint") or "")
     return Credentials(url=api_url(url, source), headers=headers, source=source, verify=verify)
-
-
-def api_url(endpoint: str, source: str) -> str:
-    """The API's address without /v2. ConfigError when the endpoint is no URL."""
-    try:
-        parts = urllib.parse.urlsplit(endpoint)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ConfigError(f"{source}: no endpoint like http://HOST:8786/v2, but {endpoint!r}")
-    return endpoint.rstrip("/").partition("/v2")[0]
 
 
 def _logged_in(cloud: str | None, file: Path | None) -> Credentials:

@@ -5,11 +5,11 @@ is the machine's own unless the configuration says another: one that changed unn
 everything here nobody's.
 """
 
-import os
 from pathlib import Path
 
 from roadstead.config.sections import Config
 from roadstead.model.errors import ConfigError
+from roadstead.process.files import write_durably
 
 
 class AnotherHost(ConfigError):
@@ -51,14 +51,8 @@ def check(config: Config) -> None:
 
 def remember(config: Config) -> None:
     """The name is noted, also after a power cut, unless one is already."""
-    from roadstead.drivers.host import durable  # not in the supervisor
-
     file = file_of(config)
     if known(config) is not None:
         return
     file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    coming = file.with_name(f".{file.name}.new")
-    with durable.fresh_file(coming) as fd:
-        os.write(fd, f"{config.host}\n".encode())
-        os.fsync(fd)
-        durable.rename(coming, file)
+    write_durably(file, f"{config.host}\n", mode=0o600)

@@ -11,7 +11,7 @@ import pytest
 from roadstead.api.app import make_app
 from roadstead.api.auth import NoAuth
 from roadstead.cli.client import Client, OperationFailed, StillBusy, progress
-from roadstead.cli.login import Credentials
+from roadstead.cli.credentials import Credentials
 from roadstead.model.errors import DriverError, Transient
 from roadstead.store import operations
 from tests.factories import World, make_caller, make_share
