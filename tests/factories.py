@@ -18,7 +18,7 @@ from roadstead.model.world import Place
 from roadstead.ops.ensure import ensure_if_asked
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
-from roadstead.ops.sweep import Sweep
+from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
 from roadstead.service import shares
 from roadstead.service.context import Caller, Service
@@ -58,7 +58,7 @@ class World(msgspec.Struct, kw_only=True):
     engine: InlineEngine
     runner: Runner
     backends: dict[str, Backend]
-    sweep: Sweep
+    sweep: ShareSweep
     retries: list[tuple[str, float]]
 
     @property
@@ -103,7 +103,7 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
         share_types.ensure_default(tx, "default", DEFAULT_SPECS)
     report(db, HOST, by_name.values())
     settings.setdefault("secrets", _secrets())
-    sweep = Sweep(db, HOST, by_name, runner, engine.adopt, grace=datetime.timedelta(0))
+    sweep = ShareSweep(db, HOST, by_name, runner, engine.adopt, grace=datetime.timedelta(0))
     engine.start(runner.run, lambda: ensure_if_asked(db, HOST, sweep.run))
     return World(
         service=Service(db=db, engine=engine, **settings),

@@ -23,7 +23,7 @@ from roadstead.ops.gateway_report import report_gateways
 from roadstead.ops.recipe import Open
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
-from roadstead.ops.sweep import Sweep
+from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
 from roadstead.store import drift, messages, operations
 from roadstead.store.db import Database, utcnow
@@ -52,7 +52,7 @@ class Agent:
             openers=self._openers(),
             keep_messages=datetime.timedelta(days=config.message_days),
         )
-        self._sweep = Sweep(
+        self._sweep = ShareSweep(
             self._db,
             config.host,
             self._backends,

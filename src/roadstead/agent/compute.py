@@ -12,9 +12,9 @@ from roadstead.drivers import registry
 from roadstead.engine.base import Engine
 from roadstead.ops.attachments import opener
 from roadstead.ops.compute_report import report
-from roadstead.ops.compute_sweep import ComputeSweep
 from roadstead.ops.grants import Grants
 from roadstead.ops.recipe import Open
+from roadstead.ops.sweeps.attachments import AttachmentSweep
 from roadstead.roads.backend import Backend
 from roadstead.roads.hypervisor import Compute
 from roadstead.store.db import Database
@@ -69,7 +69,7 @@ class ComputeAgent:
         self._db, self._compute = db, compute
         grants = Grants(db, compute, engine)
         self.opener: Open = opener(db, compute, grants)
-        self._sweep = ComputeSweep(db, compute, grants, adopt, grace=grace)
+        self._sweep = AttachmentSweep(db, compute, grants, adopt, grace=grace)
         self._look = threading.Lock()
         self._stop = threading.Event()
 

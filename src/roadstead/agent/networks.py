@@ -15,11 +15,13 @@ from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
 from roadstead.model.states import GatewayRole
 from roadstead.model.world import Place
 from roadstead.ops.gateway_report import put_report
-from roadstead.ops.network_sweep import NetworkSweep
-from roadstead.ops.pairs import ActiveSweep
 from roadstead.ops.recipe import Open
 from roadstead.ops.share_servers import opener
-from roadstead.ops.standby import StandbySweep
+from roadstead.ops.sweeps.active_gateways import ActiveGatewaySweep
+from roadstead.ops.sweeps.base import Sweep
+from roadstead.ops.sweeps.findings import guarded
+from roadstead.ops.sweeps.networks import NetworkSweep
+from roadstead.ops.sweeps.standby_gateways import StandbyGatewaySweep
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
 from roadstead.store.db import Database
@@ -68,7 +70,7 @@ class NetworkAgent:
         self._db, self._host, self._network = db, config.host, network
         self._networked, self._backends = networked, backends
         grace = datetime.timedelta(seconds=config.leak_grace_seconds)
-        self._standby = StandbySweep(db, config.host, networked, grace=grace)
+        self._standby = StandbyGatewaySweep(db, config.host, networked, grace=grace)
         self._sweep = NetworkSweep(
             db,
             config.host,
@@ -78,7 +80,7 @@ class NetworkAgent:
             unused=datetime.timedelta(minutes=config.network.unused_minutes),
             grace=grace,
         )
-        self._active = ActiveSweep(db, config.host, backends, networked, self.places)
+        self._active = ActiveGatewaySweep(db, config.host, backends, networked, self.places)
 
     def capabilities(self) -> NetworkInfo:
         return self._network.capabilities()
@@ -105,8 +107,10 @@ class NetworkAgent:
 
     def look_at_pairs(self) -> None:
         """This host's part in the pairs is as the database says."""
-        self._active.run()
-        self._standby.run()
+        pair: tuple[Sweep, ...] = (self._active, self._standby)
+        for sweep in pair:
+            with guarded("pairs not looked at"):
+                sweep.run()
 
     def role(self, backend: Backend, place: Place) -> str:
         """active | standby: who has the addresses now."""

@@ -119,6 +119,17 @@ def in_shares_of_server(tx: Tx, share_server_id: str) -> dict[str, list[AccessRu
     i = t.share_instances.c
     query = _SELECT.join(t.share_instances, i.share_id == _a.share_id)
     query = query.where(i.share_server_id == share_server_id).order_by(_a.created_at, _a.id)
+    return _by_share(tx, query)
+
+
+def in_shares_of_pool(tx: Tx, pool_name: str) -> dict[str, list[AccessRule]]:
+    """Rules by share id of every share in the pool host@backend#pool; one statement."""
+    i = t.share_instances.c
+    query = _SELECT.join(t.share_instances, i.share_id == _a.share_id)
+    return _by_share(tx, query.where(i.host == pool_name).order_by(_a.created_at, _a.id))
+
+
+def _by_share(tx: Tx, query: sa.Executable) -> dict[str, list[AccessRule]]:
     found: dict[str, list[AccessRule]] = {}
     for row in tx.execute(query).mappings():
         found.setdefault(row["share_id"], []).append(AccessRule(**row))

@@ -9,9 +9,9 @@ from roadstead.drivers.compute.memory import MemoryMounts
 from roadstead.drivers.hypervisor.memory import MemoryHypervisor
 from roadstead.ops import attachments as recipes
 from roadstead.ops.compute_report import report
-from roadstead.ops.compute_sweep import ComputeSweep
 from roadstead.ops.grants import Grants
 from roadstead.ops.runner import Runner
+from roadstead.ops.sweeps.attachments import AttachmentSweep
 from roadstead.roads.hypervisor import Compute
 from roadstead.service import attachments
 from roadstead.service.attachments import NewAttachment
@@ -29,7 +29,7 @@ class ComputeWorld(msgspec.Struct, kw_only=True):
     mounts: MemoryMounts
     compute: Compute
     grants: Grants
-    sweep: ComputeSweep
+    sweep: AttachmentSweep
     runner: Runner
 
     def renewed_runner(self) -> Runner:
@@ -102,7 +102,7 @@ def make_compute_world(url: str, *, local: bool = True, **settings: Any) -> Comp
         mounts=mounts,
         compute=compute,
         grants=grants,
-        sweep=ComputeSweep(
+        sweep=AttachmentSweep(
             world.db, compute, grants, world.engine.adopt, grace=datetime.timedelta(0)
         ),
         runner=world.runner,

@@ -12,11 +12,11 @@ from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import ShareNetwork, ShareServer
 from roadstead.model.shares import Share
 from roadstead.model.world import Place
-from roadstead.ops.network_sweep import NetworkSweep
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.share_servers import opener
-from roadstead.ops.sweep import Sweep
+from roadstead.ops.sweeps.networks import NetworkSweep
+from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
 from roadstead.roads.gateway import storage_subnets
 from roadstead.roads.network import Networked
@@ -71,7 +71,7 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
             world.db, HOST, world.backends, self.networked, world.engine.adopt, unused=unused,
             grace=datetime.timedelta(0),
         )  # fmt: skip
-        exports = Sweep(
+        exports = ShareSweep(
             world.db, HOST, world.backends, self.runner, world.engine.adopt,
             grace=datetime.timedelta(0), places=networks.places,
         )  # fmt: skip

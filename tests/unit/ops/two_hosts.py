@@ -10,9 +10,9 @@ from roadstead.drivers.hypervisor.memory import MemoryHypervisor
 from roadstead.model.hosts import HostFacts, VirtiofsdFacts
 from roadstead.ops import attachments as recipes
 from roadstead.ops.compute_report import report
-from roadstead.ops.compute_sweep import ComputeSweep
 from roadstead.ops.grants import Grants
 from roadstead.ops.runner import Runner
+from roadstead.ops.sweeps.attachments import AttachmentSweep
 from roadstead.roads.hypervisor import Compute
 from roadstead.service import attachments
 from roadstead.service.attachments import NewAttachment
@@ -54,7 +54,7 @@ class Host:
         """The agent knows nothing but what the database and the drivers tell."""
         world = self._world
         self._grants = Grants(world.db, self.compute, world.engine)
-        self.sweep = ComputeSweep(
+        self.sweep = AttachmentSweep(
             world.db, self.compute, self._grants, world.engine.adopt, grace=NO_GRACE
         )
         self.runner = Runner(

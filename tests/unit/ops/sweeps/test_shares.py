@@ -10,6 +10,7 @@ from roadstead.model.world import ExportRef, ShareSpec
 from roadstead.service import access, shares
 from roadstead.service.access import NewRule
 from roadstead.store import drift
+from roadstead.store.db import counting
 from tests.factories import make_caller, make_share
 
 
@@ -129,3 +130,23 @@ def test_a_rule_that_changes_while_the_sweep_looks_is_no_drift(world, monkeypatc
     assert _found(world) == []
     (mark,) = inventory(world.backend.place)
     assert mark.facts["clients"] == {"10.0.0.1/32": "rw"}
+
+
+def _statements(world) -> int:
+    with counting() as counter:
+        assert world.sweep.run() == 0
+    return counter[0]
+
+
+def test_where_nothing_differs_many_shares_take_no_more_statements_than_few(world):
+    caller = make_caller()
+    few, many = 5, 50
+    for _ in range(few):
+        share = make_share(world, caller)
+        access.allow(
+            world.service, caller, share.id, NewRule(access_type="ip", access_to="10.0.0.1")
+        )
+    before = _statements(world)
+    for _ in range(many - few):
+        make_share(world, caller)
+    assert _statements(world) == before

@@ -8,29 +8,25 @@ look-up came back empty: whose it is was asked by its id alone, and it has been 
 import datetime
 from collections.abc import Callable, Collection, Mapping
 
-import structlog
-
 from roadstead.model.drift import Drift
 from roadstead.model.world import Mark
-from roadstead.store import drift
-from roadstead.store.db import Database, utcnow
-
-log = structlog.get_logger()
+from roadstead.ops.sweeps.findings import Find, Findings
+from roadstead.ops.sweeps.looks import Key, key
+from roadstead.store.db import utcnow
 
 GRACE = datetime.timedelta(seconds=60)
 Clock = Callable[[], datetime.datetime]
-_Key = tuple[str, str]
 
 
 class Strangers:
-    """One sweep's (of one backend's, where each has its own): since when it saw what."""
+    """One sweep's (of one backend's, where each has its own): since when it saw what. Of what stays
+    its `findings` tell once."""
 
     def __init__(
-        self, db: Database, host: str, *, grace: datetime.timedelta, clock: Clock = utcnow
+        self, findings: Findings, *, grace: datetime.timedelta, clock: Clock = utcnow
     ) -> None:
-        self._db, self._host, self._grace, self._clock = db, host, grace, clock
-        self._since: dict[_Key, datetime.datetime] = {}
-        self._told: set[tuple[str, _Key]] = set()
+        self._findings, self._grace, self._clock = findings, grace, clock
+        self._since: dict[Key, datetime.datetime] = {}
 
     def removable(
         self,
@@ -45,38 +41,20 @@ class Strangers:
         the database never `heard_of`: it is told as `foreign`.
         """
         now = self._clock()
-        self._since = {_key(m): self._since.get(_key(m), now) for m in marks}
+        self._since = {key(m): self._since.get(key(m), now) for m in marks}
         found: list[Mark] = []
         for mark in marks:
             owner = owners.get(mark.id)
             if owner is not None:
-                self._tell_once(mark, Drift.MISPLACED, f"it belongs to {owner}", "left alone")
+                self._tell(mark, Drift.MISPLACED, f"it belongs to {owner}", "left alone")
             elif not heard_of(mark):
-                self._tell_once(
+                self._tell(
                     mark, Drift.FOREIGN, "not in the database",
                     "left alone: no operation ever made it",
                 )  # fmt: skip
-            elif now - self._since[_key(mark)] >= self._grace:
+            elif now - self._since[key(mark)] >= self._grace:
                 found.append(mark)
         return found
 
-    def _tell_once(self, mark: Mark, kind: Drift, detail: str, action: str) -> None:
-        if (kind, _key(mark)) in self._told:
-            return
-        self._told.add((kind, _key(mark)))
-        log.warning("drift", kind=kind, what=mark.kind, id=mark.id, detail=detail, action=action)
-        with self._db.write() as tx:
-            drift.insert(
-                tx,
-                host=self._host,
-                kind=kind,
-                resource_type=mark.kind,
-                resource_id=mark.id,
-                detail=detail,
-                action=action,
-                repaired=False,
-            )
-
-
-def _key(mark: Mark) -> _Key:
-    return mark.kind, mark.id
+    def _tell(self, mark: Mark, kind: Drift, detail: str, action: str) -> None:
+        self._findings.tell_once(Find(kind, mark.kind, mark.id, detail, action, repaired=False))

@@ -1,18 +1,14 @@
 """What a driver mends by itself is told all the same: look before, and compare afterwards."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-
-import structlog
+from contextlib import suppress
 
 from roadstead.model.drift import Drift
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.world import Mark
+from roadstead.ops.sweeps.findings import Find, guarded
+from roadstead.ops.sweeps.looks import Key
 from roadstead.roads.backend import Backend
-
-log = structlog.get_logger()
-
-# (kind, resource type, share instance, what was wrong, what was done)
-Finding = tuple[Drift, str, str, str, str]
 
 
 def ensure_all(
@@ -30,39 +26,35 @@ def ensure_all(
     ready: dict[str, Backend] = {}
     for key, view in views.items():
         exports += _broken(lambda v=view: v.export.inventory(v.place))
-        try:
+        with guarded("export server not ready", place=view.place.id):
             view.export.ensure_server(view.place)
-        except RoadsteadError as error:
-            log.warning("export server not ready", place=view.place.id, error=str(error))
-        else:
             ready[key] = view
     return [m for m in (*shares, *exports) if m.kind in ("share", "export")], ready
 
 
 def _broken(look: Callable[[], Iterable[Mark]]) -> list[Mark]:
     """What is broken; nothing of a driver that cannot look before it was mended."""
-    try:
+    with guarded("not looked at before it is mended"), suppress(RoadsteadError):
         return [mark for mark in look() if mark.broken is not None]
-    except RoadsteadError:
-        return []
+    return []
 
 
 def mended(
     before: Iterable[Mark],
-    disks: Mapping[tuple[str, str], Mark],
+    disks: Mapping[Key, Mark],
     exports: Mapping[str, Mark],
     ours: Collection[str],
-) -> list[Finding]:
+) -> list[Find]:
     """What was broken `before`, is one of `ours`, and is not broken any more."""
-    found: list[Finding] = []
+    found: list[Find] = []
     for was in before:
         now = exports.get(was.id) if was.kind == "export" else disks.get((was.kind, was.id))
         if was.id not in ours or was.broken is None or now is None or now.broken is not None:
             continue
         if was.kind == "share":
-            found.append((Drift.MISSING, "share", was.id, was.broken, "mounted again"))
+            found.append(Find(Drift.MISSING, "share", was.id, was.broken, "mounted again"))
         elif was.facts.get("clients") != now.facts.get("clients"):
-            found.append((Drift.DIFFERS, "access", was.id, was.broken, "applied again"))
+            found.append(Find(Drift.DIFFERS, "access", was.id, was.broken, "applied again"))
         else:
-            found.append((Drift.MISSING, "export", was.id, was.broken, "exported again"))
+            found.append(Find(Drift.MISSING, "export", was.id, was.broken, "exported again"))
     return found

@@ -12,13 +12,11 @@ import pytest
 
 from roadstead.drivers.network.memory import MemoryNetwork
 from roadstead.model.errors import DriverError
-from roadstead.model.gateways import GatewayState
 from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import GatewayReport
-from roadstead.model.world import Mark, Place
-from roadstead.ops.network_sweep import NetworkSweep
-from roadstead.ops.pairs import ActiveSweep
-from roadstead.ops.standby import StandbySweep
+from roadstead.ops.sweeps.active_gateways import ActiveGatewaySweep
+from roadstead.ops.sweeps.networks import NetworkSweep
+from roadstead.ops.sweeps.standby_gateways import StandbyGatewaySweep
 from roadstead.roads.network import Networked
 from roadstead.roads.standby import Standby
 from roadstead.service import access
@@ -27,78 +25,13 @@ from roadstead.store import flows, gateway_reports, share_servers
 from roadstead.store.db import utcnow
 from roadstead.store.scope import everyone
 from tests.factories import HOST, make_caller
+from tests.unit.ops.memory_pair import MemoryFailover, MemoryMirror
 from tests.unit.ops.network_world import KEPT, STORAGE, NetworkWorld, make_network_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from roadstead.model.pairs import PairSpec
-    from roadstead.model.world import ExportSpec, RuleSpec
+    from collections.abc import Iterator
 
 OTHER = "node2"
-
-
-class MemoryFailover:
-    """Of two whose `rival` is each other the one that is `up` and first has the addresses."""
-
-    def __init__(self, network: MemoryNetwork, *, up: bool) -> None:
-        self.network, self.up = network, up
-        self.parts: dict[str, PairSpec] = {}
-        self.forgotten: list[str] = []
-        self.missing = ""
-
-    def check(self) -> None:
-        if self.missing:
-            raise DriverError(self.missing)
-
-    def ensure(self, place: Place, spec: PairSpec) -> None:
-        before = self.parts.get(place.id)
-        old = {a for mine in before.addresses.values() for a in mine} if before else set()
-        self.parts[place.id] = spec
-        for mark in self.network.inventory():
-            port = self.network.find_port(mark.id) if mark.kind == "port" else None
-            if port is None or port.place_id != place.id:
-                continue
-            wanted = spec.addresses.get(port.interface, ())
-            rest = tuple(a for a in port.addresses if a not in old and a not in wanted)
-            there = (*rest, *wanted) if self.up else rest
-            self.network.set_addresses(PortRef(id=port.id), there)
-
-    def ensure_absent(self, place_id: str) -> None:
-        self.parts.pop(place_id, None)
-
-    def stop_all(self) -> None:
-        self.parts.clear()
-
-    def holds(self, place: Place) -> bool:
-        return self.up and place.id in self.parts
-
-    def forget_connections(self, place: Place) -> None:
-        self.forgotten.append(place.id)
-
-    def inventory(self) -> Iterator[Mark]:
-        for place_id in list(self.parts):
-            yield Mark(kind="pair", id=place_id)
-
-
-class MemoryMirror:
-    """What each place passes: {place: {instance: {client: level}}}."""
-
-    def __init__(self) -> None:
-        self.passed: dict[str, dict[str, dict[str, str]]] = {}
-
-    def ensure_flows(
-        self, place: Place, flows: Sequence[tuple[ExportSpec, Sequence[RuleSpec]]]
-    ) -> None:
-        self.passed[place.id] = {
-            spec.instance_id: {r.access_to: r.access_level for r in mine} for spec, mine in flows
-        }
-
-    def ensure_server_absent(self, place: Place) -> None:
-        self.passed.pop(place.id, None)
-
-    def report(self, place: Place) -> GatewayState:
-        return GatewayState(health="ok")
 
 
 class Pair(msgspec.Struct):
@@ -109,8 +42,8 @@ class Pair(msgspec.Struct):
     second: MemoryFailover
     network: MemoryNetwork
     mirror: MemoryMirror
-    active: ActiveSweep
-    standby: StandbySweep
+    active: ActiveGatewaySweep
+    standby: StandbyGatewaySweep
     sweep: NetworkSweep
 
     def look(self) -> None:
@@ -163,8 +96,8 @@ def pair(database_url: str) -> Iterator[Pair]:
         second=second,
         network=network,
         mirror=mirror,
-        active=ActiveSweep(db, HOST, backends, nw.networked, nw.places),
-        standby=StandbySweep(db, OTHER, there),
+        active=ActiveGatewaySweep(db, HOST, backends, nw.networked, nw.places),
+        standby=StandbyGatewaySweep(db, OTHER, there),
         sweep=NetworkSweep(
             db, OTHER, {}, there, lambda _: None, unused=KEPT, grace=datetime.timedelta(0)
         ),
@@ -218,6 +151,35 @@ def test_one_that_waits_forgets_connections_and_one_that_serves_does_not(pair: P
     pair.look()
     assert set(pair.second.forgotten) == set(pair.mirror.passed)
     assert pair.first.forgotten == []
+
+
+def test_what_is_as_it_should_be_is_no_difference(pair: Pair, share) -> None:
+    """Nor is it when all is compared anew, as every 30th time."""
+    assert (pair.active.run(), pair.standby.run()) == (1, 1)
+    for _ in range(31):
+        assert (pair.active.run(), pair.standby.run()) == (0, 0)
+    pair.second.parts.clear()
+    assert (pair.active.run(), pair.standby.run()) == (0, 1)
+
+
+@pytest.mark.parametrize("side", ["first", "second"])
+def test_one_that_cannot_be_made_keeps_no_other_from_it(pair: Pair, monkeypatch, side) -> None:
+    """X-11"""
+    caller = make_caller()
+    for _ in range(2):
+        pair.nw.add_share(caller, pair.nw.add_network(caller))
+    failover: MemoryFailover = getattr(pair, side)
+    failover.parts.clear()
+    bad, ensure = iter([True]), failover.ensure
+
+    def first_fails(place, spec) -> None:
+        if next(bad, False):
+            raise ValueError("a fault")
+        ensure(place, spec)
+
+    monkeypatch.setattr(failover, "ensure", first_fails)
+    pair.look()
+    assert len(failover.parts) == 1
 
 
 def test_a_share_that_goes_takes_its_addresses_along(pair: Pair, share) -> None:

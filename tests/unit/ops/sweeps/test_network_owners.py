@@ -9,13 +9,13 @@ from roadstead.model.ids import new_id, place_netns
 from roadstead.model.networks import PortSpec, SegmentSpec
 from roadstead.model.pairs import PairSpec
 from roadstead.model.world import Place
-from roadstead.ops.network_sweep import NetworkSweep
-from roadstead.ops.standby import StandbySweep
+from roadstead.ops.sweeps.networks import NetworkSweep
+from roadstead.ops.sweeps.standby_gateways import StandbyGatewaySweep
 from roadstead.roads.network import Networked
 from roadstead.store import drift
 from tests.factories import make_caller
+from tests.unit.ops.memory_pair import MemoryFailover, MemoryMirror
 from tests.unit.ops.network_world import KEPT, make_network_world
-from tests.unit.ops.test_standby import MemoryFailover, MemoryMirror
 
 ELECTION = PairSpec(interface="s", own="172.30.0.10", peer="172.30.0.11", first=False, addresses={})
 NOTHING = {"segment": [], "place": [], "port": []}
@@ -74,16 +74,16 @@ def test_nothing_unknown_goes_at_once(nw):
 
 
 def test_a_standby_of_another_database_does_not_go_at_once(nw):
-    """One whose share server the database has, or had while we looked, does (test_standby)."""
+    """One whose share server the database has, or had a moment ago, does."""
     failover, mirror = MemoryFailover(nw.network, up=False), MemoryMirror()
     there = Networked(nw.network, failover)
     place = _add_strangers(nw)
     failover.parts[place.id] = ELECTION
     before = nw.marks()
     minute = datetime.timedelta(seconds=60)
-    StandbySweep(nw.world.db, "node2", there, grace=minute).run()
+    StandbyGatewaySweep(nw.world.db, "node2", there, grace=minute).run()
     assert (nw.marks(), list(failover.parts)) == (before, [place.id])
-    StandbySweep(nw.world.db, "node2", there, grace=datetime.timedelta(0)).run()
+    StandbyGatewaySweep(nw.world.db, "node2", there, grace=datetime.timedelta(0)).run()
     assert (nw.marks()["port"], list(failover.parts)) == ([], [])
     assert mirror.passed == {}
 
@@ -95,7 +95,7 @@ def test_a_gateway_of_another_name_is_no_leftover_of_a_standby(nw):
     failover = MemoryFailover(nw.network, up=True)
     failover.parts[server.id] = ELECTION
     before = nw.marks()
-    StandbySweep(
+    StandbyGatewaySweep(
         nw.world.db, "b", Networked(nw.network, failover), grace=datetime.timedelta(0)
     ).run()
     assert (nw.marks(), list(failover.parts)) == (before, [server.id])

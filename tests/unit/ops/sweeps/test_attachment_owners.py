@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from roadstead.ops.compute_sweep import ComputeSweep
 from roadstead.ops.grants import Grants
+from roadstead.ops.sweeps.attachments import AttachmentSweep
 from roadstead.store import attachments as store
 from roadstead.store import drift, operations, vms
 from roadstead.store import tables as t
@@ -32,12 +32,12 @@ def attached(cw):
     return cw.attach(caller, share, "web"), vm
 
 
-def _sweep(cw, host: str = HOST, grace: datetime.timedelta = NO_GRACE) -> ComputeSweep:
+def _sweep(cw, host: str = HOST, grace: datetime.timedelta = NO_GRACE) -> AttachmentSweep:
     """Of an agent that was just started under that name, on the same hypervisor."""
     compute = cw.compute
     compute.host = host
     grants = Grants(cw.world.db, compute, cw.world.engine)
-    return ComputeSweep(cw.world.db, compute, grants, cw.world.engine.adopt, grace=grace)
+    return AttachmentSweep(cw.world.db, compute, grants, cw.world.engine.adopt, grace=grace)
 
 
 def _marks(cw):

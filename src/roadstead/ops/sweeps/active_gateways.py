@@ -3,27 +3,23 @@ other its addresses. Looked at every few seconds, because nobody may wait for it
 
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from roadstead.drivers.base.failover import Failover
-from roadstead.model.errors import RoadsteadError
 from roadstead.model.share_networks import Lease
 from roadstead.model.world import Place
 from roadstead.ops import gateways
 from roadstead.ops.server_state import in_motion
+from roadstead.ops.sweeps.findings import guarded
+from roadstead.ops.sweeps.looks import Look, Memo
 from roadstead.roads import pair
 from roadstead.roads.backend import Backend
 from roadstead.roads.network import Networked
 from roadstead.store import flows, gateway_reports, operations
 from roadstead.store.db import Database
 
-log = structlog.get_logger()
-
-# So often nothing is compared but what the last look left, when the database says the same.
-_WHOLE_EVERY = 30
+_WHOLE_EVERY = 30  # looks
 
 
-class ActiveSweep:
+class ActiveGatewaySweep:
     """The active side's. `places(backend)` are its share servers' that stand, by server id."""
 
     def __init__(
@@ -36,45 +32,50 @@ class ActiveSweep:
     ) -> None:
         self._db, self._host, self._backends = db, host, backends
         self._networked, self._places = networked, places
-        self._seen: dict[str, tuple[Place, list[Lease]]] = {}
-        self._looks = 0
+        self._memo: Memo[tuple[Place, list[Lease]]] = Memo(_WHOLE_EVERY)
 
-    def run(self) -> None:
-        """Every gateway of a backend with a standby stands for election, and no other does."""
+    def run(self) -> int:
+        """Every gateway of a backend with a standby stands for election, and no other does; how
+        many did not."""
         failover = self._networked.failover
         if failover is None:
-            return
-        if self._looks % _WHOLE_EVERY == 0:
-            self._seen.clear()
-        self._looks += 1
-        marks = list(failover.inventory())
-        running = {mark.id for mark in marks if mark.broken is None}
+            return 0
+        self._memo.begin()
+        look = Look(failover.inventory)
+        there, running = look.ids(), look.whole()
+        found, gateways_ = 0, self._gateways()
+        for backend, place in gateways_:
+            if not backend.standby and place.id in there:
+                with guarded("gateway keeps its standby", server=place.id):
+                    found += self._ensure_alone(backend, place.id)
+        for backend, place in gateways_:
+            if backend.standby:
+                with guarded("gateway has no standby", server=place.id):
+                    found += self._ensure(failover, backend, place, runs=place.id in running)
+        return found
+
+    def _gateways(self) -> list[tuple[Backend, Place]]:
+        """Those that nobody is working on."""
         with self._db.read() as tx:
             busy = operations.live_resources(tx, self._host)
-        for backend in self._backends.values():
-            if not backend.is_gateway:
-                continue
-            for server_id, place in self._places(backend).items():
-                if server_id in busy:
-                    continue
-                try:
-                    if backend.standby:
-                        self._ensure(failover, backend, place, runs=server_id in running)
-                    elif any(mark.id == server_id for mark in marks):
-                        self._ensure_alone(backend, server_id)
-                except RoadsteadError as error:
-                    log.warning("gateway has no standby", server=server_id, error=str(error))
+        return [
+            (backend, place)
+            for backend in self._backends.values()
+            if backend.is_gateway
+            for server_id, place in self._places(backend).items()
+            if server_id not in busy
+        ]
 
-    def _ensure(self, failover: Failover, backend: Backend, place: Place, *, runs: bool) -> None:
+    def _ensure(self, failover: Failover, backend: Backend, place: Place, *, runs: bool) -> int:
         with self._db.read() as tx:
             peers = flows.standby_of(tx, place.id)
-        if runs and self._seen.get(place.id) == (place, peers):
+        if runs and self._memo.says(place.id, (place, peers)):
             if not failover.holds(place):
                 failover.forget_connections(place)
-            return
+            return 0
         with self._networked.server_lock(place.id):
             if in_motion(self._db, self._host, place.id):
-                return
+                return 0
             legs = gateways.side_of(self._db, backend, place.id).legs
             if len(peers) != len(legs):
                 failover.check()
@@ -82,15 +83,17 @@ class ActiveSweep:
                     peers = flows.ensure_standby(tx, place.id, legs)
             side = gateways.side_of(self._db, backend, place.id)
             pair.ensure_ports(self._networked, side)
-        self._seen[place.id] = (side.place, side.peers)
+        new = self._memo.keep(place.id, (side.place, side.peers))
+        return int(new or not runs)
 
-    def _ensure_alone(self, backend: Backend, server_id: str) -> None:
+    def _ensure_alone(self, backend: Backend, server_id: str) -> int:
         """Its standby is not wanted any more, and learns it before it could take over."""
         with self._networked.server_lock(server_id):
             if in_motion(self._db, self._host, server_id):
-                return
+                return 0
             with self._db.write() as tx:
                 flows.release_standby(tx, server_id)
                 gateway_reports.forget_others(tx, server_id, self._host)
             gateways.ensure_ports(self._db, backend, self._networked, server_id)
-        self._seen.pop(server_id, None)
+        self._memo.forget(server_id)
+        return 1

@@ -7,44 +7,40 @@ made again by the right database.
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import cast
 
-import structlog
-
 from roadstead.model.attachments import Attachment
-from roadstead.model.drift import Drift
-from roadstead.model.errors import RoadsteadError
 from roadstead.model.hosts import DeviceRef, GuestFacts
 from roadstead.model.world import Mark
-from roadstead.ops.compute_moves import Moves
-from roadstead.ops.strangers import Strangers
+from roadstead.ops.sweeps.findings import Findings
+from roadstead.ops.sweeps.moves import Moves
+from roadstead.ops.sweeps.strangers import Strangers
 from roadstead.roads.hypervisor import Compute
 from roadstead.store import ownership, vms
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database, Tx, utcnow
-
-log = structlog.get_logger()
 
 _ALIVE = datetime.timedelta(seconds=60)
 _NOTHING: Mapping[str, str] = {}
 
 
 class Leftovers:
-    """`report(kind, id, detail, action)` tells what was removed."""
+    """Of one compute host; `findings` tell what was removed."""
 
     def __init__(
         self,
         db: Database,
         compute: Compute,
         moves: Moves,
-        report: Callable[[Drift, str, str, str], None],
+        findings: Findings,
         *,
         grace: datetime.timedelta,
     ) -> None:
-        self._db, self._compute, self._moves, self._report = db, compute, moves, report
-        self._strangers = Strangers(db, compute.host, grace=grace)
-        self._mounts = Strangers(db, compute.host, grace=grace)
+        self._db, self._compute, self._moves, self._findings = db, compute, moves, findings
+        self._strangers = Strangers(findings, grace=grace)
+        self._mounts = Strangers(findings, grace=grace)
 
     def remove(
         self,
@@ -106,15 +102,11 @@ class Leftovers:
         return sum(self._remove(mark) for mark in self._mounts.removable(unknown, _NOTHING))
 
     def _remove(self, mark: Mark) -> int:
-        try:
-            self._take_away(mark)
-        except RoadsteadError as error:
-            log.warning("leftover stays", kind=mark.kind, id=mark.id, error=str(error))
-            return 0
-        self._report(Drift.LEAKED, mark.id, f"a {mark.kind} without an attachment", "removed")
-        return 1
+        detail = f"a {mark.kind} without an attachment"
+        how = partial(self._take_away, mark)
+        return self._findings.remove(mark, how, detail, what="attachment")
 
-    def _take_away(self, mark: Mark) -> None:
+    def _take_away(self, mark: Mark) -> bool:
         if mark.kind == "bind":
             self._compute.mounts.ensure_unbound(mark.id)
         elif mark.kind == "mount":
@@ -123,6 +115,7 @@ class Leftovers:
         else:
             vm_id = str(mark.facts.get("vm_id", "")) if mark.kind == "device" else ""
             self._compute.hypervisor.ensure_detached(DeviceRef(attachment_id=mark.id, vm_id=vm_id))
+        return True
 
 
 def _users(mount: Mark) -> list[str]:

@@ -12,7 +12,7 @@ from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.model.errors import InUse
 from roadstead.model.ids import new_id
 from roadstead.model.world import ExportRef, ExportSpec, Mark, Place, ShareSpec
-from roadstead.ops.sweep import Sweep
+from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
 from roadstead.service import access, shares
 from roadstead.service.access import NewRule
@@ -48,11 +48,11 @@ def renamed(world: World, pool_name: str) -> Backend:
     )
 
 
-def sweep_as(world: World, *backends: Backend, host: str = HOST, **given: Any) -> Sweep:
+def sweep_as(world: World, *backends: Backend, host: str = HOST, **given: Any) -> ShareSweep:
     """The sweep of an agent that has just started, with these backends."""
     by_name = {b.pool_name: b for b in backends or [world.backend]}
     given = {"grace": NO_GRACE, **given}
-    return Sweep(world.db, host, by_name, world.runner, world.engine.adopt, **given)
+    return ShareSweep(world.db, host, by_name, world.runner, world.engine.adopt, **given)
 
 
 def told(world: World) -> set[tuple[str, str]]:

@@ -8,28 +8,30 @@ unless another host has it: then it has migrated, and that host takes its attach
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import structlog
 
 from roadstead.engine.base import OwnHost
 from roadstead.model.attachments import Attachment
 from roadstead.model.drift import Drift
-from roadstead.model.errors import RoadsteadError, Transient
+from roadstead.model.errors import Transient
 from roadstead.model.hosts import GuestFacts
 from roadstead.model.states import AttachmentState
 from roadstead.model.world import Mark
 from roadstead.ops.attachments import state_of
 from roadstead.ops.begin import Ourselves, acting
-from roadstead.ops.compute_leftovers import Leftovers
-from roadstead.ops.compute_moves import Moves
 from roadstead.ops.grants import Grants
-from roadstead.ops.strangers import GRACE
 from roadstead.ops.subjects import of_attachment
+from roadstead.ops.sweeps.findings import Find, Findings, guarded
+from roadstead.ops.sweeps.leftovers import Leftovers
+from roadstead.ops.sweeps.moves import Moves
+from roadstead.ops.sweeps.strangers import GRACE
 from roadstead.roads import hypervisor as road
 from roadstead.roads.hypervisor import Compute
 from roadstead.store import attachments as store
-from roadstead.store import drift, export_locations, operations
+from roadstead.store import export_locations, operations
 from roadstead.store import shares as share_store
 from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Database, utcnow
@@ -44,7 +46,7 @@ BROKEN = (
 )
 
 
-class ComputeSweep:
+class AttachmentSweep:
     """`adopt(id)` has the engine run an operation."""
 
     def __init__(
@@ -58,42 +60,43 @@ class ComputeSweep:
     ) -> None:
         self._db, self._compute, self._grants, self._own = db, compute, grants, OwnHost(adopt)
         self._moves = Moves(db, compute.host)
-        self._leftovers = Leftovers(db, compute, self._moves, self._report, grace=grace)
+        self._findings = Findings(db, compute.host)
+        self._leftovers = Leftovers(db, compute, self._moves, self._findings, grace=grace)
 
     def run(self) -> int:
         """How many differences were repaired or told."""
-        found, began = 0, utcnow()
-        mine = AttachmentFilter(host=self._compute.host)
+        began, here = utcnow(), AttachmentFilter(host=self._compute.host)
         with self._db.read() as tx:
-            before = store.find_all(tx, everyone(), mine)
-        # The world first: a row is written before its effect and removed after it.
+            before = store.find_all(tx, everyone(), here)
         marks = list(self._compute.hypervisor.inventory())
         devices = {m.id: m for m in marks if m.kind == "device"}
-        mounts = list(self._compute.mounts.inventory())
+        mounts = self._seen_mounts()
         guests = {g.id: g for g in self._compute.hypervisor.guests()}
         with self._db.read() as tx:
             busy = operations.live_resources(tx, self._compute.host)
-        found += self._moves.take_over(guests, devices, busy)
+        found = self._moves.take_over(guests, devices, busy)
         with self._db.read() as tx:
-            rows = store.find_all(tx, everyone(), mine)
+            rows = store.find_all(tx, everyone(), here)
             coming = AttachmentFilter(target_host=self._compute.host)
             prepared = store.find_all(tx, everyone(), coming)
+        if mounts is not None:
+            needed = list({row.id: row for row in (*before, *prepared, *rows)}.values())
+            with guarded("leftovers not looked at"):
+                found += self._leftovers.remove(needed, marks, mounts, guests)
+                self._idle_grants(needed)
         for row in rows:
             # One that was changed meanwhile was seen too early; the next look is in seconds.
             settled = (row.updated_at or row.created_at) < began
             if settled and row.id not in busy and not row.unplugged:
-                found += self._guarded(row, guests.get(row.vm_id), devices.get(row.id))
-        needed = list({row.id: row for row in (*before, *prepared, *rows)}.values())
-        found += self._leftovers.remove(needed, marks, mounts, guests)
-        self._idle_grants(needed)
+                with guarded("attachment not settled", attachment=row.id):
+                    found += self._settle(row, guests.get(row.vm_id), devices.get(row.id))
         return found
 
-    def _guarded(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> int:
-        try:
-            return int(self._settle(row, guest, device))
-        except RoadsteadError as error:
-            log.warning("attachment not settled", attachment=row.id, error=str(error))
-            return 0
+    def _seen_mounts(self) -> list[Mark] | None:
+        """None when they cannot be looked at: then what is left over stays."""
+        with guarded("mounts not looked at"):
+            return list(self._compute.mounts.inventory())
+        return None
 
     def _settle(self, row: Attachment, guest: GuestFacts | None, device: Mark | None) -> bool:
         """The row says what the VM has; what is missing is made while that is possible."""
@@ -134,7 +137,7 @@ class ComputeSweep:
         if device is not None and device.facts.get("plugged") != "live":
             return False
         plugged = road.ensure_plugged(self._compute, row, source)
-        self._report(Drift.MISSING, row.id, "its device was not in the VM", "plugged again")
+        self._tell(row, "its device was not in the VM", "plugged again")
         self._becomes(row, state_of(plugged))
         return True
 
@@ -156,39 +159,30 @@ class ComputeSweep:
                 return
             subject = of_attachment(row, share.instance_id)
             act.begin("attachment.detach", subject, columns={"target_host": None})
-        self._report(Drift.MISSING, row.id, f"VM {row.vm_name} is no longer defined", "detached")
+        self._tell(row, f"VM {row.vm_name} is no longer defined", "detached")
 
-    def _idle_grants(self, rows: list[Attachment]) -> None:
+    def _idle_grants(self, rows: Iterable[Attachment]) -> None:
         """Grants that no attachment needs are given back."""
         needed = {row.share_id for row in rows}
         with self._db.read() as tx:
             idle = [g for g in store.grants_on(tx, self._compute.host) if g.share_id not in needed]
         for grant in idle:
-            with self._db.read() as tx:
-                share = share_store.get(tx, everyone(), grant.share_id)
-                instance = share_store.find_instance(tx, share.instance_id) if share else None
-            if share is None or instance is None or instance.id in self._mounted():
-                continue  # a mount that is still in use needs it
-            try:
-                self._grants.ensure_absent(instance, share.user_id)
-            except Transient:
-                continue  # under way
+            with guarded("grant not given back", share=grant.share_id):
+                self._give_back(grant.share_id)
+
+    def _give_back(self, share_id: str) -> None:
+        with self._db.read() as tx:
+            share = share_store.get(tx, everyone(), share_id)
+            instance = share_store.find_instance(tx, share.instance_id) if share else None
+        if share is None or instance is None or instance.id in self._mounted():
+            return  # a mount that is still in use needs it
+        with suppress(Transient):  # under way
+            self._grants.ensure_absent(instance, share.user_id)
 
     def _mounted(self) -> set[str]:
         """The share instances that are mounted here."""
         marks = self._compute.mounts.inventory()
         return {mark.id.partition("/")[0] for mark in marks if mark.kind == "mount"}
 
-    def _report(self, kind: Drift, resource_id: str, detail: str, action: str) -> None:
-        log.warning("drift", kind=kind, what="attachment", id=resource_id, action=action)
-        with self._db.write() as tx:
-            drift.insert(
-                tx,
-                host=self._compute.host,
-                kind=kind,
-                resource_type="attachment",
-                resource_id=resource_id,
-                detail=detail,
-                action=action,
-                repaired=True,
-            )
+    def _tell(self, row: Attachment, detail: str, action: str) -> None:
+        self._findings.tell(Find(Drift.MISSING, "attachment", row.id, detail, action))

@@ -4,10 +4,7 @@ that has gone goes, too."""
 
 import datetime
 
-import structlog
-
 from roadstead.drivers.base.failover import Failover
-from roadstead.model.errors import RoadsteadError
 from roadstead.model.ids import place_netns, standby_place
 from roadstead.model.networks import PortRef
 from roadstead.model.share_networks import FlowLease, Lease, ShareServer
@@ -15,7 +12,9 @@ from roadstead.model.states import AccessState, ShareServerStatus
 from roadstead.model.verbs import SHARE_COMES_OR_GOES
 from roadstead.model.world import ExportSpec, Mark, Place, RuleSpec
 from roadstead.ops import gateways
-from roadstead.ops.strangers import GRACE, Strangers
+from roadstead.ops.sweeps.findings import Findings, guarded
+from roadstead.ops.sweeps.looks import Look, Memo
+from roadstead.ops.sweeps.strangers import GRACE, Strangers
 from roadstead.roads import direct, gateway, pair
 from roadstead.roads import network as road
 from roadstead.roads.network import Networked
@@ -24,13 +23,11 @@ from roadstead.roads.standby import Standby
 from roadstead.store import access, allocations, flows, ownership, share_servers, shares
 from roadstead.store.db import Database, Tx
 
-log = structlog.get_logger()
-
-_WHOLE_EVERY = 30
+_WHOLE_EVERY = 30  # looks
 _Flows = list[tuple[ExportSpec, list[RuleSpec]]]
 
 
-class StandbySweep:
+class StandbyGatewaySweep:
     """One host's, for all its `[standbys]`."""
 
     def __init__(
@@ -42,31 +39,27 @@ class StandbySweep:
         grace: datetime.timedelta = GRACE,
     ) -> None:
         self._db, self._host, self._networked = db, host, networked
-        self._strangers = Strangers(db, host, grace=grace)
+        self._strangers = Strangers(Findings(db, host), grace=grace)
         self._stood_by: set[str] = set()  # places that were wanted since we look
-        self._seen: dict[str, tuple[Side, _Flows]] = {}
-        self._looks = 0
+        self._memo: Memo[tuple[Side, _Flows]] = Memo(_WHOLE_EVERY)  # by place
 
-    def run(self) -> None:
-        """Every standby gateway is as its active one, or as the database says that should be."""
+    def run(self) -> int:
+        """Every standby gateway is as its active one, or as the database says that should be; how
+        many were not, or were left over."""
         failover = self._networked.failover
         if failover is None:
-            return
-        if self._looks % _WHOLE_EVERY == 0:
-            self._seen.clear()
-        self._looks += 1
-        marks = list(failover.inventory())
-        running = {mark.id for mark in marks if mark.broken is None}
-        wanted: set[str] = set()
-        for standby in self._networked.standbys:
-            for server, side, passed in self._wanted(standby):
-                wanted.add(side.place.id)
-                try:
-                    self._ensure(failover, standby, server, side, passed, running)
-                except RoadsteadError as error:
-                    log.warning("standby not ready", server=server.id, error=str(error))
-        self._stood_by |= wanted
-        self._remove(failover, [mark for mark in marks if mark.id not in wanted])
+            return 0
+        self._memo.begin()
+        look = Look(failover.inventory)
+        running = look.whole()
+        wanted = [(s, *one) for s in self._networked.standbys for one in self._wanted(s)]
+        places = {side.place.id for _, _, side, _ in wanted}
+        self._stood_by |= places
+        found = self._remove(failover, [mark for mark in look.marks if mark.id not in places])
+        for standby, server, side, passed in wanted:
+            with guarded("standby not ready", server=server.id):
+                found += self._ensure(failover, standby, side, passed, running)
+        return found
 
     def places(self, standby: Standby) -> dict[str, Place]:
         """Where its gateways are, by share server."""
@@ -108,16 +101,16 @@ class StandbySweep:
         self,
         failover: Failover,
         standby: Standby,
-        server: ShareServer,
         side: Side,
         passed: _Flows,
         running: set[str],
-    ) -> None:
+    ) -> int:
         network, place = self._networked.network, side.place
-        if place.id in running and self._seen.get(server.id) == (side, passed):
+        runs = place.id in running
+        if runs and self._memo.says(place.id, (side, passed)):
             if not failover.holds(place):
                 failover.forget_connections(place)
-            return
+            return 0
         with self._networked.wire_lock:
             road.ensure_segments(network, side.legs)
         network.ensure_place(place)
@@ -126,21 +119,23 @@ class StandbySweep:
             pair.ensure_own(self._networked, side)
             standby.export.ensure_flows(place, passed)
             pair.ensure_ports(self._networked, side)
-        self._seen[server.id] = (side, passed)
+        new = self._memo.keep(place.id, (side, passed))
+        return int(new or not runs)
 
     # --- leftovers --------------------------------------------------------------------------------
 
-    def _remove(self, failover: Failover, marks: list[Mark]) -> None:
+    def _remove(self, failover: Failover, marks: list[Mark]) -> int:
         """Of these nothing is left, but for those that are this host's own gateways, or another's.
 
         At once where the database has the server, or had it a moment ago: it was told to go, and
         could take over addresses that are somebody else's soon. Others after the grace.
         """
+        found = 0
         for place_id in sorted(self._going(marks)):
-            try:
+            with guarded("leftover standby stays", place=place_id):
                 self._remove_one(failover, place_id)
-            except RoadsteadError as error:
-                log.warning("leftover standby stays", place=place_id, error=str(error))
+                found += 1
+        return found
 
     def _going(self, marks: list[Mark]) -> set[str]:
         owners: dict[str, str] = {}
@@ -171,7 +166,7 @@ class StandbySweep:
             network.ensure_place_absent(place)
         self._stood_by.discard(place_id)
         self._leave_wires({str(mark.facts["segment_id"]) for mark in marks})
-        self._seen = {i: seen for i, seen in self._seen.items() if standby_place(i) != place_id}
+        self._memo.forget(place_id)
 
     def _leave_wires(self, wires: set[str]) -> None:
         with self._networked.wire_lock:
