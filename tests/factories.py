@@ -98,7 +98,8 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
     )
     for backend in by_name.values():
         backend.pool.ensure_pool()
-        backend.export.ensure_server(backend.place)
+        for view in backend.views({}).values():
+            view.export.ensure_server(view.place)
     with db.write() as tx:
         share_types.ensure_default(tx, "default", DEFAULT_SPECS)
     report(db, HOST, by_name.values())

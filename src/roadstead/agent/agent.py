@@ -11,7 +11,7 @@ import structlog
 
 from roadstead.agent.backends import make_backends
 from roadstead.agent.compute import ComputeAgent, make_compute
-from roadstead.agent.networks import make_network_agent
+from roadstead.agent.networks import make_network_agent, make_networked
 from roadstead.config import identity
 from roadstead.config.sections import Config
 from roadstead.engine.dbos import DbosEngine, DbosWorker
@@ -38,12 +38,15 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._db = Database(config.database_url)
-        self._backends = make_backends(config)
+        networked = make_networked(config)
+        self._backends = make_backends(config, networked)
         self._worker = DbosWorker(
             config.database_url, config.host, config.run_directory, wake_gid=_gid(config.api.user)
         )
         self._compute = self._make_compute()
-        self._network = make_network_agent(config, self._db, self._backends, self._worker.adopt)
+        self._network = make_network_agent(
+            config, self._db, self._backends, self._worker.adopt, networked
+        )
         self._runner = Runner(
             self._db,
             self._backends,
@@ -123,8 +126,8 @@ class Agent:
         for backend in self._backends.values():
             try:
                 backend.pool.ensure_pool()
-                if backend.exports_itself:
-                    backend.export.ensure_server(backend.place)
+                for view in backend.views({}).values():
+                    view.export.ensure_server(view.place)
             except RoadsteadError as error:
                 # The others work; the sweep tries again, and the scheduler sees no report.
                 log.error("backend not ready", backend=backend.name, error=str(error))

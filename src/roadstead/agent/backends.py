@@ -2,23 +2,27 @@
 
 from pathlib import Path
 
-from roadstead.agent.standbys import storage_of
 from roadstead.config.sections import BackendConfig, Config
 from roadstead.drivers import registry
 from roadstead.drivers.base.export import ExportServer
 from roadstead.drivers.base.pool import Pool
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Place
+from roadstead.roads import registry as roads
 from roadstead.roads.backend import Backend
+from roadstead.roads.base import Road
+from roadstead.roads.networked import Networked
 from roadstead.store.secrets import SecretBox
 
 
-def make_backends(config: Config) -> dict[str, Backend]:
-    """Every configured backend by `host@backend#pool`; the world is not touched yet."""
+def make_backends(config: Config, networked: Networked | None = None) -> dict[str, Backend]:
+    """Every configured backend by `host@backend#pool`; the world is not touched yet. `networked`:
+    what its share servers, if any, are put on networks with."""
     found: dict[str, Backend] = {}
     for name, section in config.backends.items():
         full_name = pool_name(config.host, name, section.pool)
-        pool, export = _make_drivers(name, section)
+        road = roads.make(section, networked)
+        pool, export = _make_drivers(name, section, road)
         found[full_name] = Backend(
             name=name,
             pool_name=full_name,
@@ -27,6 +31,7 @@ def make_backends(config: Config) -> dict[str, Backend]:
             place=Place(
                 id=f"host-{name}", netns=section.netns or None, addresses=tuple(section.addresses)
             ),
+            road=road,
             roads=tuple(section.roads),
             availability_zone=section.availability_zone,
             reserved_percentage=section.reserved_percentage,
@@ -36,16 +41,13 @@ def make_backends(config: Config) -> dict[str, Backend]:
                 "max_shares_per_share_server": _shares_per_server(section, export),
                 "max_share_server_size": section.max_share_server_size,
             },
-            storage=storage_of(section.storage),
-            standby=section.standby,
-            filer=section.filer.addresses,
             secrets=SecretBox(Path(config.secrets_file)),
         )
     return found
 
 
-def _make_drivers(name: str, section: BackendConfig) -> tuple[Pool, ExportServer]:
-    if "gateway" not in section.roads:
+def _make_drivers(name: str, section: BackendConfig, road: Road) -> tuple[Pool, ExportServer]:
+    if road.servers is None or not road.servers.passes_on:
         return (
             registry.make_pool(section.pool, name=name, **section.pool_options),
             registry.make_export(section.export, **section.export_options),

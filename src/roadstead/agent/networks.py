@@ -23,7 +23,7 @@ from roadstead.ops.sweeps.findings import guarded
 from roadstead.ops.sweeps.networks import NetworkSweep
 from roadstead.ops.sweeps.standby_gateways import StandbyGatewaySweep
 from roadstead.roads.backend import Backend
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 from roadstead.store.db import Database
 
 
@@ -45,6 +45,16 @@ def make_failover(config: Config) -> Keepalived:
     return Keepalived(Path(config.run_directory) / "pairs" / config.host)
 
 
+def make_networked(config: Config) -> Networked | None:
+    """What this machine has for share servers; None without a network driver."""
+    network = make_network(config)
+    if network is None:
+        return None
+    networked = Networked(network, make_failover(config))
+    networked.standbys = tuple(make_standbys(config))
+    return networked
+
+
 def _owner(config: Config) -> str:
     """Whose devices these are: two services of one machine have different state directories."""
     digest = hashlib.blake2s(config.state_directory.encode(), digest_size=4).hexdigest()
@@ -57,17 +67,13 @@ class NetworkAgent:
     def __init__(
         self,
         config: Config,
-        network: Network,
+        networked: Networked,
         db: Database,
         backends: Mapping[str, Backend],
         adopt: Callable[[str], None],
     ) -> None:
-        networked = Networked(network, make_failover(config))
-        networked.standbys = tuple(make_standbys(config))
-        for backend in backends.values():
-            backend.networked = networked
         self.opener: Open = opener(db, backends, networked)
-        self._db, self._host, self._network = db, config.host, network
+        self._db, self._host, self._network = db, config.host, networked.network
         self._networked, self._backends = networked, backends
         grace = datetime.timedelta(seconds=config.leak_grace_seconds)
         self._standby = StandbyGatewaySweep(db, config.host, networked, grace=grace)
@@ -101,7 +107,7 @@ class NetworkAgent:
         failover = self._networked.failover
         return (
             bool(self._networked.standbys)
-            or any(backend.standby for backend in self._backends.values())
+            or any(backend.servers.paired for backend in self._backends.values())
             or (failover is not None and any(failover.inventory()))
         )
 
@@ -115,7 +121,7 @@ class NetworkAgent:
     def role(self, backend: Backend, place: Place) -> str:
         """active | standby: who has the addresses now."""
         failover = self._networked.failover
-        if not backend.standby or failover is None or failover.holds(place):
+        if not backend.servers.paired or failover is None or failover.holds(place):
             return GatewayRole.ACTIVE
         return GatewayRole.STANDBY
 
@@ -134,10 +140,10 @@ def make_network_agent(
     db: Database,
     backends: Mapping[str, Backend],
     adopt: Callable[[str], None],
+    networked: Networked | None,
 ) -> NetworkAgent | None:
     """None when this machine has no network driver."""
-    network = make_network(config)
-    return None if network is None else NetworkAgent(config, network, db, backends, adopt)
+    return None if networked is None else NetworkAgent(config, networked, db, backends, adopt)
 
 
 def take_down(network: Network) -> None:

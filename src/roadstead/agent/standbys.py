@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from roadstead.config.sections import Config, StorageConfig
+from roadstead.config.sections import Config
 from roadstead.drivers.export.gateway.standby import StandbyGateway
-from roadstead.model.share_networks import Subnet
-from roadstead.roads.gateway import storage_subnets
-from roadstead.roads.standby import Standby
+from roadstead.roads.gateway.storage import storage_of
+from roadstead.roads.networked import Standby
 
 
 def make_standbys(config: Config) -> Iterator[Standby]:
@@ -23,14 +22,3 @@ def make_standbys(config: Config) -> Iterator[Standby]:
                 state_directory=f"{config.state_directory}/exports/standby-{name}",
             ),
         )
-
-
-def storage_of(storage: StorageConfig) -> tuple[Subnet, ...]:
-    """The storage network's subnets."""
-    return storage_subnets(
-        storage.subnets,
-        kind=storage.type,
-        physical_network=storage.physical_network,
-        number=storage.id or None,
-        mtu=storage.mtu or None,
-    )

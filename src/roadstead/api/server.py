@@ -146,6 +146,14 @@ def serve(app: Callable[..., Any], listener: socket.socket, threads: int) -> Non
     ended.wait()
 
 
+def _checked(config: Config) -> Config:
+    """ConfigError as `roadstead up` says it, where this process is started without."""
+    from roadstead.roads.registry import check
+
+    check(config)
+    return config
+
+
 def main(argv: Sequence[str]) -> int:
     """Serves until told to end; 1 when it cannot."""
     forbid_unpickling()
@@ -153,7 +161,7 @@ def main(argv: Sequence[str]) -> int:
     setup_logging()
     try:
         file = options.get("--config", "")
-        config = read_effective(file) if file.endswith(".json") else load(file or None)
+        config = read_effective(file) if file.endswith(".json") else _checked(load(file or None))
         app = build(config)
         listener = _listener(config, options.get("--fd"))
         if os.geteuid() == 0:

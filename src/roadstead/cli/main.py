@@ -60,10 +60,11 @@ def doctor(options: Global) -> None:
     import json
 
     from roadstead.cli.terminal import show_list
+    from roadstead.config.sections import DEFAULT_ROAD
 
     whole = json.loads(examination.as_json_text(examination.all_checks(settings)))
     show_list(options, whole["checks"], "road name state found fix", whole=whole)
-    raise typer.Exit(0 if whole["roads"]["direct"] else 1)
+    raise typer.Exit(0 if whole["roads"][DEFAULT_ROAD] else 1)
 
 
 def version(_options: Global) -> None:

@@ -12,6 +12,7 @@ import typer
 from roadstead.config.load import load
 from roadstead.config.sections import Config
 from roadstead.model.errors import RoadsteadError
+from roadstead.roads import registry as roads
 
 _PANEL = "Options of all commands, before their name or after it"
 Format = Literal["table", "json", "yaml", "value"]
@@ -32,7 +33,9 @@ class Global(msgspec.Struct, frozen=True, kw_only=True):
 
     def load(self) -> Config:
         """The configuration in force. ConfigError when it has an error."""
-        return load(self.config, os.environ, self.state)
+        config = load(self.config, os.environ, self.state)
+        roads.check(config)
+        return config
 
     @property
     def for_people(self) -> bool:

@@ -41,7 +41,8 @@ def load(
 
     Without `path`: ROADSTEAD_CONFIG, <state>/roadstead.toml, /etc/roadstead/roadstead.toml, or
     the defaults alone. `state` overrides state_directory, and then run_directory is <state>/run
-    unless it is set. ConfigError names the wrong key.
+    unless it is set. ConfigError names the wrong key. What backends say of their roads is looked at
+    by `roads.registry.check`.
     """
     from roadstead.config import source as config_source
 
@@ -108,8 +109,6 @@ def _complete(config: Config, *, bare: bool = False) -> Config:
     checks.check_api(config.api)
     pools = network_pools(config)
     check_pools(pools)
-    checks.check_storage_apart(config.backends, pools)
-    checks.check_standbys(config, pools)
     replace = msgspec.structs.replace
     bare = bare or bool(config.standbys)
     backends = config.backends if bare else config.backends or {"local": BackendConfig()}
@@ -145,8 +144,6 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
         filer = msgspec.structs.replace(filer, control_options=options)
     if backend.pool == "image":
         pool.setdefault("directory", f"{state}/pools/{name}")
-    if "gateway" in backend.roads:
-        checks.check_gateway(name, backend)
     if backend.export in ("ganesha", "samba", "ganesha+samba", "gateway", "gateway-proxy"):
         export.setdefault("state_directory", f"{state}/exports/{name}")
     if backend.export in ("ganesha", "ganesha+samba", "gateway-proxy"):

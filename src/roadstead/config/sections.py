@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 STATE_DIRECTORY = "/var/lib/roadstead"
+DEFAULT_ROAD = "direct"
 
 
 def _doc(text: str, **limits: Any) -> msgspec.Meta:
@@ -85,7 +86,7 @@ class BackendConfig(Section, frozen=True):
 
     pool: Annotated[str, _doc("Pool driver: where the bytes live")] = "image"
     export: Annotated[str, _doc("Export driver: how they are served")] = "ganesha"
-    roads: Annotated[tuple[str, ...], _doc("Roads offered")] = ("direct",)
+    roads: Annotated[tuple[str, ...], _doc("Roads offered")] = (DEFAULT_ROAD,)
     availability_zone: Annotated[str, _doc("The zone of its shares")] = "nova"
     addresses: Annotated[
         tuple[str, ...], _doc("Addresses clients mount from; [] = this machine's primary one")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roadstead.config import identity
+from roadstead.config.sections import DEFAULT_ROAD as _ROAD
 from roadstead.config.sections import BackendConfig, Config
 from roadstead.doctor.checks import MISSING, OK, WARN, Check
 from roadstead.drivers.base.pool import Pool
@@ -14,7 +15,6 @@ from roadstead.model.ids import pool_name
 from roadstead.model.world import Mark
 
 _MOST = 20  # shares in the trash that are listed
-_ROAD = "direct"
 
 
 def names(config: Config) -> Iterator[Check]:

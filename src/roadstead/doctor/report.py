@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from roadstead.config.sections import Config
+from roadstead.config.sections import DEFAULT_ROAD, Config
 from roadstead.doctor.checks import OK, Check
 from roadstead.doctor.direct import direct
+from roadstead.roads.registry import known
 
-ROADS = ("direct", "hypervisor", "network", "gateway")
 _STYLE = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
@@ -19,7 +19,7 @@ def run(config: Config, *, as_json: bool = False) -> int:
         print(as_json_text(checks))
     else:
         _print(checks)
-    return 0 if works(checks, "direct") else 1
+    return 0 if works(checks, DEFAULT_ROAD) else 1
 
 
 def works(checks: Sequence[Check], road: str) -> bool:
@@ -31,7 +31,7 @@ def as_json_text(checks: Sequence[Check]) -> str:
     """`roads`: name to works or not; `checks`: each with road, name, state, found, fix."""
     return msgspec.json.format(
         msgspec.json.encode(
-            {"roads": {road: works(checks, road) for road in ROADS}, "checks": list(checks)}
+            {"roads": {road: works(checks, road) for road in known()}, "checks": list(checks)}
         )
     ).decode()
 
@@ -42,7 +42,7 @@ def _print(checks: Sequence[Check]) -> None:
     from rich.table import Table
 
     console = Console()
-    for road in ROADS:
+    for road in known():
         state = "works" if works(checks, road) else "does not work here yet"
         table = Table("check", "", "found", "what to do", title=f"road {road}: {state}")
         table.title_justify = "left"

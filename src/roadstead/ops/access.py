@@ -6,7 +6,7 @@ lock, so that two rules added at one moment both end up in force whatever the or
 
 from roadstead.model.errors import ConfigError, DriverError, NotFound
 from roadstead.ops.recipe import Recipe, Run, Step
-from roadstead.roads import direct
+from roadstead.roads import serving
 from roadstead.store import access as store
 from roadstead.store.db import Tx
 
@@ -24,7 +24,7 @@ def _apply_set(run: Run) -> dict[str, tuple[str | None, str | None]]:
     with run.backend.share_lock(run.instance.id):
         with run.db.read() as tx:
             rules = store.in_share(tx, run.instance.share_id)
-        outcomes = direct.ensure_admitted(run.backend, run.instance, rules)
+        outcomes = serving.ensure_admitted(run.backend, run.instance, rules)
     return {o.rule_id: (o.problem, o.access_key) for o in outcomes}
 
 

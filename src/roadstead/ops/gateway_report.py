@@ -27,7 +27,7 @@ def report_gateways(
 ) -> None:
     """Every gateway's row says how it is now."""
     for backend in backends:
-        if not backend.is_gateway:
+        if not backend.servers.passes_on:
             continue
         for server_id, place in places(backend).items():
             put_report(db, host, server_id, role(backend, place), backend.export, place)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from roadstead.model.ids import split_pool_name
 from roadstead.model.networks import NetworkInfo
 from roadstead.model.shares import Pool
-from roadstead.roads import direct
 from roadstead.roads.backend import Backend
 from roadstead.store import availability_zones, pools, services
 from roadstead.store.db import Database, utcnow
@@ -13,29 +12,18 @@ from roadstead.store.db import Database, utcnow
 _GIB = 1 << 30
 
 
-def network_capabilities(network: NetworkInfo | None) -> dict[str, object]:
-    """On which wires this host's share servers can be, and what may be changed while they are."""
-    return {
-        "segment_kinds": list(network.segment_kinds) if network else [],
-        "physical_networks": list(network.physical_networks) if network else [],
-        "network_allocates": network is not None and network.allocates,
-        "network_allocation_update_support": network is not None,
-    }
-
-
 def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[str, object]:
     """The pool's capabilities in Manila's words, and ours: isolation, roads. `network`: what the
     host's network driver can do."""
     pool, export = backend.pool.info, backend.export.info
     return {
-        **({} if backend.exports_itself else network_capabilities(network)),
-        **({} if backend.exports_itself else backend.server_limits),
+        **backend.road.capabilities(network, backend.server_limits),
         "pool_name": split_pool_name(backend.pool_name)[2],
         "share_backend_name": backend.name,
         "storage_protocol": "_".join(export.protocols),
         "vendor_name": "Roadstead",
         "driver_version": "1",
-        "driver_handles_share_servers": not backend.exports_itself,
+        "driver_handles_share_servers": backend.road.servers is not None,
         "reserved_percentage": backend.reserved_percentage,
         "max_over_subscription_ratio": backend.max_over_subscription_ratio,
         "thin_provisioning": pool.thin,
@@ -49,8 +37,8 @@ def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[s
         "gateway": export.gateway,
         # False: nothing but the filer's own disk stops a share from growing beyond its size.
         "size_enforced": pool.enforces_size,
-        # Direct road: only the access rules stand between two tenants on one network.
-        "isolation": direct.ISOLATION if backend.exports_itself else "network",
+        # acl: only the access rules stand between two tenants on one network.
+        "isolation": backend.road.isolation,
         # Can a forged file handle reach another share of this pool? strong: no.
         "pool_isolation": pool.isolation,
     }

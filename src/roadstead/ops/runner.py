@@ -123,8 +123,7 @@ class Runner:
         backend = self._backends.get(instance.host)
         if backend is None:
             raise Elsewhere(f"no backend {instance.host}")
-        if place is not None:
-            backend = backend.at(place)
+        backend = backend.serving(instance, place)
         return Run(operation=operation, db=self._db, backend=backend, instance=instance)
 
     def _forward(self, run: Any, recipe: Recipe, done: list[str]) -> None:

@@ -5,7 +5,7 @@ from roadstead.model.shares import ShareInstance
 from roadstead.model.states import ShareServerStatus
 from roadstead.model.verbs import SERVER_LOST
 from roadstead.model.world import Place
-from roadstead.roads import network as road
+from roadstead.roads.addresses import place_of
 from roadstead.store import allocations, flows, operations, share_servers
 from roadstead.store.db import Database, Tx
 
@@ -16,7 +16,7 @@ def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
         return None
     leases = allocations.of_server(tx, instance.share_server_id)
     passing = flows.of_server(tx, instance.share_server_id)
-    return road.place_of(instance.share_server_id, leases, passing)
+    return place_of(instance.share_server_id, leases, passing)
 
 
 def check_ready(tx: Tx, server_id: str) -> None:

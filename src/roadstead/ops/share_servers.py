@@ -13,13 +13,14 @@ from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
 from roadstead.model.states import ShareServerStatus
 from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.model.world import ExportPath, Place
-from roadstead.ops import gateways
+from roadstead.ops.ledger import addresses
 from roadstead.ops.recipe import Elsewhere, Open, Recipe, Step
 from roadstead.ops.subjects import Columns
-from roadstead.roads import direct
 from roadstead.roads import network as road
+from roadstead.roads import serving
+from roadstead.roads.addresses import Addresses, place_of
 from roadstead.roads.backend import Backend
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 from roadstead.store import (
     allocations,
     export_locations,
@@ -52,17 +53,25 @@ class ServerRun(msgspec.Struct, kw_only=True):
         with self.db.read() as tx:
             return flows.of_server(tx, self.server.id)
 
+    def addresses(self) -> Addresses:
+        with self.db.read() as tx:
+            return addresses(tx, self.server.id, peers=self.backend.servers.paired)
+
+    def storage(self) -> list[Subnet]:
+        """A gateway's other leg."""
+        return self.backend.servers.legs(())
+
     def new_leases(self) -> list[Lease]:
         """Those on subnets that the server is about to be on."""
-        old = {*self.server.subnet_ids, *(s.id for s in self.backend.storage)}
+        old = {*self.server.subnet_ids, *(s.id for s in self.storage())}
         return [lease for lease in self.leases() if lease.subnet_id not in old]
 
     def legs(self) -> list[Subnet]:
         """The tenant's subnets, and a gateway's storage network."""
-        return [*self.subnets, *self.backend.storage]
+        return self.backend.servers.legs(self.subnets)
 
     def place(self) -> Place:
-        return road.place_of(self.server.id, self.leases(), self.passing())
+        return place_of(self.server.id, self.leases(), self.passing())
 
 
 def opener(db: Database, backends: Mapping[str, Backend], networked: Networked) -> Open:
@@ -106,8 +115,8 @@ def _addresses(run: ServerRun) -> None:
         for subnet in run.legs():
             allocations.ensure(tx, run.server.id, subnet)
         for instance_id in sorted({p.instance_id for p in flows.of_server(tx, run.server.id)}):
-            flows.ensure(tx, run.server.id, instance_id, run.subnets, run.backend.storage)
-        if run.backend.standby and run.networked.failover is not None:
+            flows.ensure(tx, run.server.id, instance_id, run.subnets, run.storage())
+        if run.backend.servers.paired and run.networked.failover is not None:
             run.networked.failover.check()
             flows.ensure_standby(tx, run.server.id, run.legs())
 
@@ -154,12 +163,7 @@ def _no_place(run: ServerRun) -> None:
 
 def _ports(run: ServerRun) -> None:
     with run.networked.server_lock(run.server.id):
-        if run.backend.standby:
-            gateways.ensure_ports(run.db, run.backend, run.networked, run.server.id)
-        else:
-            road.ensure_ports(
-                run.networked.network, run.place(), run.legs(), run.leases(), run.passing()
-            )
+        run.backend.servers.ensure_ports(run.networked, run.addresses())
 
 
 def _quiet(run: ServerRun) -> None:
@@ -207,7 +211,7 @@ def _export_again(run: ServerRun) -> dict[str, list[ExportPath]]:
         # The others' own recipes find the new address themselves, or have no use for it.
         if instance.status not in SHARE_NOT_SERVED:
             with backend.share_lock(instance.id):
-                found[instance.id] = direct.ensure_served(backend, instance)
+                found[instance.id] = serving.ensure_served(backend, instance)
     return found
 
 
@@ -220,9 +224,9 @@ def _record_paths(_run: ServerRun, tx: Tx, paths: dict[str, list[ExportPath]]) -
 
 
 def _made(run: ServerRun, tx: Tx) -> Columns:
-    if run.backend.is_gateway:
-        kind = {"kind": "gateway", "variant": run.backend.export.info.gateway or ""}
-        share_servers.set_details(tx, run.server.id, {**run.server.details, **kind})
+    more = run.backend.servers.details(run.backend.export)
+    if more:
+        share_servers.set_details(tx, run.server.id, {**run.server.details, **more})
     return {}
 
 

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from roadstead.model.errors import DriverError, RoadsteadError, Transient
 from roadstead.model.states import ShareStatus
 from roadstead.model.world import ExportPath, Place
-from roadstead.ops import gateways
+from roadstead.ops.ledger import StoreLedger
 from roadstead.ops.recipe import Recipe, Run, Step
-from roadstead.ops.server_state import check_ready, place_of_instance
+from roadstead.ops.server_state import place_of_instance
 from roadstead.ops.subjects import Columns
-from roadstead.roads import direct
-from roadstead.roads.direct import GIB
+from roadstead.roads import serving
+from roadstead.roads.serving import GIB
 from roadstead.store import export_locations, flows, share_servers
 from roadstead.store import shares as store
 from roadstead.store.db import Tx
 
 
 def _make_bytes(run: Run) -> None:
-    direct.ensure_bytes(run.backend, run.instance)
+    serving.ensure_bytes(run.backend, run.instance)
 
 
 def _remove_bytes(run: Run) -> None:
@@ -25,15 +25,10 @@ def _remove_bytes(run: Run) -> None:
 
 
 def _serve(run: Run) -> list[ExportPath]:
-    server_id = run.instance.share_server_id
-    if server_id is not None:
-        if run.backend.passes_flows:
-            gateways.ensure_passing(run.db, run.backend, run.instance)
-        with run.db.read() as tx:
-            check_ready(tx, server_id)
-            place = place_of_instance(tx, run.instance)
-        run.backend = run.backend.at(place or run.backend.place)
-    return direct.ensure_served(run.backend, run.instance)
+    backend = run.backend
+    place = backend.road.open(backend.export, backend.home, run.instance, StoreLedger(run.db))
+    run.backend = backend.at(place)
+    return serving.ensure_served(run.backend, run.instance)
 
 
 def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:
@@ -51,9 +46,8 @@ def _where(place: Place, run: Run) -> tuple[object, ...]:
 def _unserve(run: Run) -> None:
     # Not while a rule is applied, which would have a filer export it again.
     with run.backend.share_lock(run.instance.id):
-        direct.ensure_unserved(run.backend, run.instance)
-    if run.backend.passes_flows and run.instance.share_server_id is not None:
-        gateways.ensure_not_passing(run.db, run.backend, run.instance)
+        serving.ensure_unserved(run.backend, run.instance)
+    run.backend.road.close(run.backend.export, run.instance, StoreLedger(run.db))
 
 
 def _made(_run: Run, _tx: Tx) -> Columns:

@@ -2,16 +2,17 @@
 
 import copy
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
 from roadstead.drivers.base.export import ExportServer
 from roadstead.drivers.base.pool import Pool
-from roadstead.model.share_networks import Subnet
+from roadstead.model.shares import ShareInstance
 from roadstead.model.world import Place
-from roadstead.roads.network import Networked
-from roadstead.store.secrets import SecretBox
+from roadstead.roads.base import Road, Secrets, Servers
+from roadstead.roads.direct import Direct
+from roadstead.roads.network import NetworkServers
 
 
 class Backend:
@@ -25,51 +26,46 @@ class Backend:
         pool: Pool,
         export: ExportServer,
         place: Place,
-        roads: tuple[str, ...] = ("direct",),
+        road: Road | None = None,
+        roads: tuple[str, ...] = (),
         availability_zone: str = "nova",
         reserved_percentage: int = 0,
         max_over_subscription_ratio: float = 20.0,
-        secrets: SecretBox | None = None,
+        secrets: Secrets | None = None,
         server_limits: Mapping[str, int] | None = None,
-        storage: Sequence[Subnet] = (),
-        standby: str = "",
-        filer: Sequence[str] = (),
     ) -> None:
-        """`server_limits`: how many share servers, and what one of them may hold, by the names of
-        the pool's capabilities; `storage`: the other leg of its gateways; `standby`: the host that
-        stands by for them; `filer`: the addresses of what is behind them."""
+        """`road`: by which its shares are served, the direct one if none is given; `roads`: the
+        names of all that it offers; `server_limits`: how many share servers, and what one of them
+        may hold, by the names of the pool's capabilities."""
         self.name = name
         self.pool_name = pool_name  # host@backend#pool
         self.pool = pool
         self.export = export
-        self.place = place
-        self.roads = roads
+        self.home = place  # its own, as the configuration says
+        self.place = place  # where it exports: `home`, or another that its road has
+        self.road = road or Direct()
+        self.roads = roads or (self.road.name,)
         self.availability_zone = availability_zone
         self.reserved_percentage = reserved_percentage
         self.max_over_subscription_ratio = max_over_subscription_ratio
         self.server_limits = dict(server_limits or {})
-        self.storage = tuple(storage)
-        self.standby = standby
-        self.filer = tuple(filer)
-        self.networked: Networked | None = None  # set where there is a network driver
         self.secrets = secrets  # seals the keys that rules are answered with
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
     @property
-    def exports_itself(self) -> bool:
-        """False when only share servers on tenants' networks export its shares."""
-        return not set(self.roads) <= {"network", "gateway"}
+    def servers(self) -> Servers:
+        """How its share servers are made; also those left of another road that it had."""
+        return self.road.servers or NetworkServers()
 
-    @property
-    def is_gateway(self) -> bool:
-        """True when its share servers are gateways in front of a filer."""
-        return "gateway" in self.roads
+    def views(self, servers: Mapping[str, Place]) -> dict[str, Self]:
+        """The backend at each of its export servers' places, as `Road.places` has them."""
+        return {k: self.at(place) for k, place in self.road.places(self.home, servers).items()}
 
-    @property
-    def passes_flows(self) -> bool:
-        """True when its gateways have addresses for each share, and one may have many shares."""
-        return self.export.info.gateway == "l4"
+    def serving(self, instance: ShareInstance, server: Place | None) -> Self:
+        """The backend where it exports this share; `server`: its share server's place, if any."""
+        key = instance.share_server_id or ""
+        return self.views({} if server is None else {key: server}).get(key, self)
 
     def at(self, place: Place) -> Self:
         """The same backend, exporting at another place: a share server's. Locks are shared."""

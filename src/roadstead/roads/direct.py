@@ -1,92 +1,50 @@
 """Road direct: the backend exports the share at its own addresses; access rules are the only
 isolation, and the API says so (`isolation = acl`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Self
 
-from roadstead.model.access import AccessRule
-from roadstead.model.errors import ConfigError, Transient
+from roadstead.config.sections import BackendConfig, Config
+from roadstead.drivers.base.export import ExportServer
+from roadstead.model.networks import NetworkInfo
 from roadstead.model.shares import ShareInstance
-from roadstead.model.states import ACCESS_IN_FORCE
-from roadstead.model.world import (
-    ExportPath,
-    ExportRef,
-    ExportSpec,
-    RuleOutcome,
-    RuleSpec,
-    ShareSpec,
-)
-from roadstead.roads.backend import Backend
-from roadstead.store.secrets import SecretBox
-
-ISOLATION = "acl"
-GIB = 1 << 30
+from roadstead.model.world import Place
+from roadstead.roads.base import Ledger, Servers
+from roadstead.roads.networked import Networked
 
 
-def export_ref(backend: Backend, instance: ShareInstance) -> ExportRef:
-    """The instance's export at the backend's place."""
-    return ExportRef(
-        instance_id=instance.id, export_id=instance.export_id or 0, place=backend.place
-    )
+class Direct:
+    """See `roadstead.roads.base.Road`. Others are this one with less or more."""
 
+    name: str = "direct"
+    isolation: str = "acl"
+    serves: bool = True
 
-def ensure_bytes(backend: Backend, instance: ShareInstance) -> None:
-    """The share's filesystem is there with its size."""
-    backend.pool.ensure_share(
-        ShareSpec(instance_id=instance.id, size_bytes=instance.size_gib * GIB)
-    )
-
-
-def ensure_served(backend: Backend, instance: ShareInstance) -> list[ExportPath]:
-    """The share is exported at the backend's addresses, to whom its rules admitted before."""
-    share = backend.pool.find_share(instance.id)
-    if share is None:
-        raise Transient(f"the filesystem of share instance {instance.id} is not mounted")
-    return backend.export.ensure_export(
-        ExportSpec(
-            instance_id=instance.id,
-            export_id=instance.export_id or 0,
-            path=share.path,
-            proto=instance.proto,
-            place=backend.place,
-            owner=instance.project_id,
-        )
-    )
-
-
-def ensure_unserved(backend: Backend, instance: ShareInstance) -> None:
-    """Nobody can reach the share any more."""
-    backend.export.ensure_export_absent(export_ref(backend, instance))
-
-
-def rule_specs(rules: Sequence[AccessRule], secrets: SecretBox | None = None) -> list[RuleSpec]:
-    """What the export must enforce: the rules that are, or are becoming, active; with the keys
-    they were answered with, as far as the secrets' keys open them."""
-    return [
-        RuleSpec(
-            rule_id=rule.id,
-            access_type=rule.access_type,
-            access_to=rule.access_to,
-            access_level=rule.access_level,
-            access_key=_unsealed(rule.access_key, secrets),
-        )
-        for rule in rules
-        if rule.state in ACCESS_IN_FORCE
-    ]
-
-
-def ensure_admitted(
-    backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
-) -> list[RuleOutcome]:
-    """Exactly the rules in force are enforced; sessions nobody admits any more are cut."""
-    return backend.export.ensure_access(
-        export_ref(backend, instance), rule_specs(rules, backend.secrets)
-    )
-
-
-def _unsealed(key: str | None, secrets: SecretBox | None) -> str | None:
-    if key is None or secrets is None:
+    @property
+    def servers(self) -> Servers | None:
         return None
-    try:
-        return secrets.unseal(key)
-    except ConfigError:
-        return None  # an export that still has its users does not need it
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Any backend can have it."""
+
+    @classmethod
+    def make(cls, section: BackendConfig, networked: Networked | None) -> Self:
+        return cls()
+
+    def places(self, own: Place, servers: Mapping[str, Place]) -> dict[str, Place]:
+        return {"": own, **servers}
+
+    def open(
+        self, export: ExportServer, own: Place, instance: ShareInstance, ledger: Ledger
+    ) -> Place:
+        """A share may still be on a server, from a time when the backend had another road."""
+        return own if instance.share_server_id is None else ledger.ready(instance.share_server_id)
+
+    def close(self, export: ExportServer, instance: ShareInstance, ledger: Ledger) -> None:
+        """There was nothing to be made."""
+
+    def capabilities(
+        self, network: NetworkInfo | None, limits: Mapping[str, int]
+    ) -> dict[str, object]:
+        return {}

@@ -5,12 +5,23 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from roadstead.drivers.base.compute import HostMounts, Hypervisor
+from roadstead.drivers.base.compute import HostMounts
+from roadstead.drivers.base.compute import Hypervisor as HypervisorDriver
 from roadstead.model.attachments import Attachment
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.hosts import BindSpec, Device, DeviceRef, DeviceSpec, MountSpec
 from roadstead.model.shares import ShareInstance
 from roadstead.roads.backend import Backend
+from roadstead.roads.direct import Direct
+
+
+class Hypervisor(Direct):
+    """See `roadstead.roads.base.Road`. A compute host is one more client of what the backend's
+    other road serves, or has the bytes itself; its VMs are its own matter."""
+
+    name = "hypervisor"
+    isolation = "hypervisor"
+    serves = False
 
 
 class Compute:
@@ -20,7 +31,7 @@ class Compute:
         self,
         *,
         host: str,
-        hypervisor: Hypervisor,
+        hypervisor: HypervisorDriver,
         mounts: HostMounts,
         backends: Mapping[str, Backend],
         storage_address: str,

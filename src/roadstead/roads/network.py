@@ -4,56 +4,82 @@ A share server is a network namespace with a port on each subnet, and an export 
 has no leg on any other network; its configuration and its message bus are files.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 
+from roadstead.config.sections import Config
 from roadstead.drivers.base.export import ExportServer
-from roadstead.drivers.base.failover import Failover
-from roadstead.drivers.base.network import Network
-from roadstead.model import ids
-from roadstead.model.networks import Port, PortRef, PortSpec, SegmentRef, port_mac
-from roadstead.model.share_networks import FlowLease, Lease, ShareServer, Subnet
+from roadstead.drivers.base.network import Network as NetworkDriver
+from roadstead.model.errors import ConfigError
+from roadstead.model.networks import NetworkInfo, Port, PortRef, PortSpec, SegmentRef, port_mac
+from roadstead.model.share_networks import FlowLease, Lease, Subnet
 from roadstead.model.world import Place
-from roadstead.roads import gateway
-from roadstead.roads.standby import Standby
+from roadstead.roads.addresses import Addresses
+from roadstead.roads.base import Servers
+from roadstead.roads.direct import Direct
+from roadstead.roads.networked import Networked
 
 
-class Networked:
-    """This host's network driver, and the locks of what several operations change together."""
+class NetworkServers:
+    """See `roadstead.roads.base.Servers`."""
 
-    def __init__(self, network: Network, failover: Failover | None = None) -> None:
-        """`failover`: who decides which of two gateways has the shares' addresses."""
-        self.network = network
-        self.failover = failover
-        self.standbys: tuple[Standby, ...] = ()
-        # Who needs a wire is read and acted on as one.
-        self.wire_lock = threading.Lock()
-        self._servers: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
+    paired: bool = False
+    passes_on: bool = False
+
+    def legs(self, tenant: Sequence[Subnet]) -> list[Subnet]:
+        return list(tenant)
+
+    def details(self, export: ExportServer) -> Mapping[str, str]:
+        return {}
+
+    def has_flows(self, export: ExportServer) -> bool:
+        return False
+
+    def ensure_ports(self, networked: Networked, addresses: Addresses) -> None:
+        a = addresses
+        ensure_ports(networked.network, a.place, self.legs(a.tenant), a.leases, a.passing)
+
+    def ensure_ports_again(self, networked: Networked, addresses: Addresses) -> None:
+        self.ensure_ports(networked, addresses)
+
+    def are_right(self, networked: Networked, addresses: Addresses) -> bool:
+        return True
+
+
+class Network(Direct):
+    """See `roadstead.roads.base.Road`."""
+
+    name = "network"
+    isolation = "network"
 
     @property
-    def standby_for(self) -> tuple[str, ...]:
-        """host@backend of those whose gateways this host stands by for."""
-        return tuple(standby.active for standby in self.standbys)
+    def servers(self) -> Servers | None:
+        return NetworkServers()
 
-    def server_lock(self, server_id: str) -> threading.Lock:
-        """Which addresses a server's ports have is read and acted on as one."""
-        with self._guard:
-            return self._servers.setdefault(server_id, threading.Lock())
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """ConfigError when one of its backends has another road, too."""
+        for name, section in config.backends.items():
+            if cls.name in section.roads and len(section.roads) > 1:
+                raise ConfigError(f"backends.{name}.roads: road {cls.name} goes with no other")
+
+    def places(self, own: Place, servers: Mapping[str, Place]) -> dict[str, Place]:
+        return dict(servers)
+
+    def capabilities(
+        self, network: NetworkInfo | None, limits: Mapping[str, int]
+    ) -> dict[str, object]:
+        """On which wires this host's share servers can be, what may be changed while they are, and
+        how many there may be."""
+        return {
+            "segment_kinds": list(network.segment_kinds) if network else [],
+            "physical_networks": list(network.physical_networks) if network else [],
+            "network_allocates": network is not None and network.allocates,
+            "network_allocation_update_support": network is not None,
+            **limits,
+        }
 
 
-def place_of(server_id: str, leases: Sequence[Lease], passing: Sequence[FlowLease] = ()) -> Place:
-    """Where the share server's exports are; `passing`: what stands for its shares, at a gateway."""
-    return Place(
-        id=server_id,
-        netns=ids.place_netns(server_id),
-        addresses=tuple(lease.address for lease in leases if not lease.is_storage),
-        storage=tuple(lease.address for lease in leases if lease.is_storage),
-        flows=gateway.flows(passing),
-    )
-
-
-def ensure_segments(network: Network, subnets: Sequence[Subnet]) -> None:
+def ensure_segments(network: NetworkDriver, subnets: Sequence[Subnet]) -> None:
     """This host is on the wire of every subnet."""
     for subnet in subnets:
         if subnet.segment is not None:
@@ -61,7 +87,7 @@ def ensure_segments(network: Network, subnets: Sequence[Subnet]) -> None:
 
 
 def ensure_ports(
-    network: Network,
+    network: NetworkDriver,
     place: Place,
     subnets: Sequence[Subnet],
     leases: Sequence[Lease],
@@ -96,19 +122,19 @@ def ensure_ports(
     return found
 
 
-def ensure_quiet(network: Network, leases: Sequence[Lease]) -> None:
+def ensure_quiet(network: NetworkDriver, leases: Sequence[Lease]) -> None:
     """Nobody gets an answer from the server's addresses any more (X-4: before they are freed)."""
     for lease in leases:
         network.ensure_port_down(PortRef(id=lease.id))
 
 
-def ensure_ports_absent(network: Network, leases: Sequence[Lease]) -> None:
+def ensure_ports_absent(network: NetworkDriver, leases: Sequence[Lease]) -> None:
     """The server has no port any more."""
     for lease in leases:
         network.ensure_port_absent(PortRef(id=lease.id))
 
 
-def ensure_segments_absent(network: Network, unused: Sequence[str]) -> None:
+def ensure_segments_absent(network: NetworkDriver, unused: Sequence[str]) -> None:
     """This host is not on these wires."""
     for wire in unused:
         network.ensure_segment_absent(SegmentRef(id=wire))
@@ -122,8 +148,3 @@ def ensure_served(export: ExportServer, place: Place) -> None:
 def ensure_unserved(export: ExportServer, place: Place) -> None:
     """Neither process nor files of the place's export server are left."""
     export.ensure_server_absent(place)
-
-
-def name_of(server: ShareServer) -> str:
-    """For people: the host part of an export path is an address, so this is its only name."""
-    return f"share server {server.id}"

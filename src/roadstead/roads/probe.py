@@ -15,7 +15,7 @@ from roadstead.model.probes import Finding, Tried
 from roadstead.model.shares import ShareInstance
 from roadstead.model.user_admission import probe_user
 from roadstead.model.world import Attempt, Mark, RuleSpec
-from roadstead.roads import direct
+from roadstead.roads import serving
 from roadstead.roads.backend import Backend
 
 # By IP version. IPv6 has one loopback address: it is a stranger first and a guest afterwards.
@@ -40,7 +40,7 @@ def probe(backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
 def put_back(backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]) -> None:
     """No guest is admitted any more. Nothing to do for a share that is not served."""
     if _missing(backend, instance) is None:
-        direct.ensure_admitted(backend, instance, rules)
+        serving.ensure_admitted(backend, instance, rules)
 
 
 def _missing(backend: Backend, instance: ShareInstance) -> str | None:
@@ -66,7 +66,7 @@ def _export(backend: Backend, instance: ShareInstance) -> Mark | None:
 def _as_stranger(
     backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
 ) -> tuple[list[Tried], str | None]:
-    clients, _ = admit(direct.rule_specs(rules))
+    clients, _ = admit(serving.rule_specs(rules))
     tried: list[Tried] = []
     note = None
     for server in backend.place.addresses:
@@ -81,8 +81,8 @@ def _as_stranger(
 def _as_guest(
     backend: Backend, instance: ShareInstance, rules: Sequence[AccessRule]
 ) -> list[Tried]:
-    ref = direct.export_ref(backend, instance)
-    specs = direct.rule_specs(rules, backend.secrets)
+    ref = serving.export_ref(backend, instance)
+    specs = serving.rule_specs(rules, backend.secrets)
     sources = {server: _GUEST[_version(server)] for server in backend.place.addresses}
     guests = _guests(instance, sorted(set(sources.values())))
     try:
@@ -108,7 +108,7 @@ def _guests(instance: ShareInstance, sources: Sequence[str]) -> list[RuleSpec]:
 
 
 def _try(backend: Backend, instance: ShareInstance, server: str, source: str) -> Attempt:
-    return backend.export.probe(direct.export_ref(backend, instance), server=server, source=source)
+    return backend.export.probe(serving.export_ref(backend, instance), server=server, source=source)
 
 
 def _version(address: str) -> int:

@@ -2,14 +2,15 @@
 
 import msgspec
 
+from roadstead.explain.server import ServerFacts, explain_server
+from roadstead.explain.share import UNKNOWN, Explanation, Facts, Hop, explain
+from roadstead.explain.vm import VmFacts, explain_vm
 from roadstead.model.errors import BadRequest, NotFound
 from roadstead.model.probes import Probe
-from roadstead.model.shares import Share
+from roadstead.model.shares import ExportLocation, Share
 from roadstead.ops.subjects import of_share
-from roadstead.roads import gateway
-from roadstead.roads.explain import Explanation, Facts, Hop, explain
-from roadstead.roads.explain_server import ServerFacts, explain_server
-from roadstead.roads.explain_vm import VmFacts, explain_vm
+from roadstead.roads.addresses import flows_of
+from roadstead.roads.registry import serving_name
 from roadstead.service.attachments import is_alive, reach_vm
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import HIDDEN, sees, shown
@@ -20,6 +21,7 @@ from roadstead.store import (
     export_locations,
     flows,
     gateway_reports,
+    pools,
     probes,
     share_networks,
     share_servers,
@@ -40,9 +42,10 @@ def explain_share(
         share = reach_own(tx, caller, share_id)
         facts = Facts(
             share=share,
-            locations=export_locations.of_share(tx, share_id, admin=caller.is_admin),
+            locations=_locations(tx, caller, share_id),
             rules=access.of_share(tx, caller.scope, share_id, access.RuleFilter()),
             probe=probes.find(tx, caller.scope, share_id),
+            **_road(tx, share),
         )
         behind = _behind(tx, share)
         gigabytes = usage(tx, share.project_id, service.default_limits)["gigabytes"]
@@ -56,6 +59,21 @@ def explain_share(
     return facts, _as_seen_by(caller, facts, found), gigabytes
 
 
+def _locations(tx: Tx, caller: Caller, share_id: str) -> list[ExportLocation]:
+    return export_locations.of_share(tx, share_id, admin=caller.is_admin, metadata=False)
+
+
+def _road(tx: Tx, share: Share) -> dict[str, str]:
+    """The road by which the share is served, as its agent reported; {} where no agent does."""
+    told = pools.capabilities(tx, share.host)
+    if told is None:
+        return {}
+    return {
+        "road": serving_name(told.get("roads", ())),
+        "isolation": told.get("isolation", UNKNOWN),
+    }
+
+
 def _behind(tx: Tx, share: Share) -> ServerFacts | None:
     """The share server or gateway that the share is reached by; None on the direct road."""
     if share.share_server_id is None:
@@ -65,7 +83,7 @@ def _behind(tx: Tx, share: Share) -> ServerFacts | None:
     if server is None or network is None:
         return None
     reports = gateway_reports.of_server(tx, server.id)
-    passing = gateway.flows(flows.of_server(tx, server.id))
+    passing = flows_of(flows.of_server(tx, server.id))
     return ServerFacts(
         network=network,
         server=server,
@@ -90,7 +108,7 @@ def explain_vm_share(
         host = vms.host(tx, name)
         facts = VmFacts(
             share=share,
-            locations=export_locations.of_share(tx, share_id, admin=caller.is_admin),
+            locations=_locations(tx, caller, share_id),
             vm=vm,
             attachment=attachment,
             host=host,

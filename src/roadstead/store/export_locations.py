@@ -19,21 +19,21 @@ _SELECT = sa.select(
 ).join_from(t.export_locations, t.share_instances, _i.id == _l.instance_id)  # fmt: skip
 
 
-def _locations(tx: Tx, rows: Sequence[Any]) -> list[ExportLocation]:
-    found = pairs.read_many(tx, t.export_location_metadata, (row["id"] for row in rows))
+def _locations(tx: Tx, rows: Sequence[Any], *, metadata: bool = True) -> list[ExportLocation]:
+    ids = (row["id"] for row in rows) if metadata else ()
+    found = pairs.read_many(tx, t.export_location_metadata, ids)
     return [ExportLocation(**row, metadata=found.get(row["id"], {})) for row in rows]
 
 
-def of_share(tx: Tx, share_id: str, *, admin: bool) -> list[ExportLocation]:
+def of_share(tx: Tx, share_id: str, *, admin: bool, metadata: bool = True) -> list[ExportLocation]:
     """A share's locations, preferred ones first; admin-only ones only for administrators. The
-    caller has already found the share within its scope."""
+    caller has already found the share within its scope. Two statements; one, and `metadata` empty,
+    for a caller that does not need it."""
     where = [_i.share_id == share_id]
     if not admin:
         where.append(sa.not_(_l.is_admin_only))
-    return _locations(
-        tx,
-        tx.execute(_SELECT.where(*where).order_by(_l.preferred.desc(), _l.path)).mappings().all(),
-    )
+    query = _SELECT.where(*where).order_by(_l.preferred.desc(), _l.path)
+    return _locations(tx, tx.execute(query).mappings().all(), metadata=metadata)
 
 
 def of_shares(tx: Tx, share_ids: Sequence[str]) -> dict[str, list[str]]:

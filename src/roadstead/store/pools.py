@@ -50,6 +50,11 @@ def find_all(tx: Tx) -> list[Pool]:
     return [_pool(row, now) for row in tx.execute(query)]
 
 
+def capabilities(tx: Tx, name: str) -> dict[str, Any] | None:
+    """What its agent reported of the pool; None when there is none of that name."""
+    return tx.execute(sa.select(_p.capabilities).where(_p.name == name)).scalar_one_or_none()
+
+
 def report(tx: Tx, pool: Pool) -> None:
     """The pool's row says what `pool` says."""
     values = {

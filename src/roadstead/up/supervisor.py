@@ -19,6 +19,7 @@ from roadstead.config.sections import Config
 from roadstead.config.source import is_key
 from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import ConfigError
+from roadstead.roads import registry as roads
 from roadstead.up.child import Child
 
 STOP_SECONDS = 15.0
@@ -231,6 +232,7 @@ def main(argv: Sequence[str]) -> int:
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
         config = load(options.get("--config"), os.environ, options.get("--state"))
+        roads.check(config)
     except ConfigError as error:
         say(str(error))
         return 1

@@ -8,6 +8,7 @@ from roadstead.agent.backends import make_backends
 from roadstead.config import load as c
 from roadstead.config.sections import Config
 from roadstead.model.errors import ConfigError
+from roadstead.roads.registry import check
 
 BACKEND = """
 [backends.nas]
@@ -30,20 +31,19 @@ subnets = ["172.30.0.0/24,172.30.0.20-172.30.0.250", "fd30::/64"]
 def loaded(tmp_path: Path, text: str) -> Config:
     path = tmp_path / "roadstead.toml"
     path.write_text(text)
-    return c.load(path, {}, state=tmp_path)
+    config = c.load(path, {}, state=tmp_path)
+    check(config)
+    return config
 
 
 def test_a_backend_comes_of_it(tmp_path):
     (backend,) = make_backends(loaded(tmp_path, BACKEND)).values()
-    assert backend.is_gateway
-    assert not backend.exports_itself
-    assert [s.cidr for s in backend.storage] == ["172.30.0.0/24", "fd30::/64"]
-    wires = {s.segment.wire for s in backend.storage if s.segment}
-    assert wires == {"vlan-storage-30"}
-    assert (backend.storage[0].first_address, backend.storage[0].last_address) == (
-        "172.30.0.20",
-        "172.30.0.250",
-    )
+    assert backend.road.name == "gateway"
+    assert backend.views({}) == {}  # nothing is exported at the host itself
+    storage = backend.servers.legs(())
+    assert [s.cidr for s in storage] == ["172.30.0.0/24", "fd30::/64"]
+    assert {s.segment.wire for s in storage if s.segment} == {"vlan-storage-30"}
+    assert (storage[0].first_address, storage[0].last_address) == ("172.30.0.20", "172.30.0.250")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_proxy_gateway_has_one_share(tmp_path, given):
     (backend,) = make_backends(loaded(tmp_path, text)).values()
     assert backend.export.info.gateway == "proxy"
     assert backend.server_limits["max_shares_per_share_server"] == 1
-    assert backend.is_gateway
-    assert not backend.passes_flows
+    assert backend.servers.passes_on
+    assert not backend.servers.has_flows(backend.export)
 
 
 def test_a_proxy_gateway_cannot_have_more(tmp_path):

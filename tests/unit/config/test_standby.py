@@ -1,5 +1,7 @@
 """What a host that stands by for gateways, and one whose gateways have a standby, must say."""
 
+from typing import Any
+
 import pytest
 
 from roadstead.agent.backends import make_backends
@@ -33,12 +35,17 @@ def test_a_standby_comes_of_it(tmp_path):
 def test_a_backend_knows_who_stands_by(tmp_path):
     text = BACKEND.replace('export = "gateway"', 'export = "gateway"\nstandby = "host2"')
     (backend,) = make_backends(loaded(tmp_path, 'host = "host1"\n' + text)).values()
-    assert (backend.standby, backend.filer) == ("host2", ("172.30.0.2", "fd30::2"))
+    assert backend.servers.paired
+    servers: Any = backend.servers
+    assert (servers.standby, servers.filer) == (
+        "host2",
+        ("172.30.0.2", "fd30::2"),
+    )
 
 
 def test_without_either_there_is_none(tmp_path):
     (backend,) = make_backends(loaded(tmp_path, BACKEND)).values()
-    assert backend.standby == ""
+    assert not backend.servers.paired
     assert list(make_standbys(loaded(tmp_path, BACKEND))) == []
 
 

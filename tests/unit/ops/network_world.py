@@ -18,8 +18,10 @@ from roadstead.ops.share_servers import opener
 from roadstead.ops.sweeps.networks import NetworkSweep
 from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
-from roadstead.roads.gateway import storage_subnets
-from roadstead.roads.network import Networked
+from roadstead.roads.gateway.road import Gateway
+from roadstead.roads.gateway.storage import storage_subnets
+from roadstead.roads.network import Network
+from roadstead.roads.networked import Networked
 from roadstead.service import share_networks, shares, subnets
 from roadstead.service.context import Caller
 from roadstead.service.new_share import NewShare
@@ -216,16 +218,14 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
 def make_network_world(url: str, *, gateway: bool = False, **server_limits: int) -> NetworkWorld:
     """A world without share networks; shares of type `dhss` need one. `gateway`: its share servers
     are in front of a filer."""
+    network = MemoryNetwork()
+    networked = Networked(network)
     backend = make_backend(
-        roads=("gateway",) if gateway else ("network",),
+        road=Gateway(storage=STORAGE, networked=networked) if gateway else Network(),
         gateway="l4" if gateway else None,
-        storage=STORAGE if gateway else (),
         server_limits=server_limits,
     )
     world = make_world(url, backends=[backend], networks=POOLS)
-    backend.export.ensure_server_absent(backend.place)  # it exports nothing itself
-    network = MemoryNetwork()
-    networked = backend.networked = Networked(network)
     made = NetworkWorld(world=world, network=network, networked=networked, runner=world.runner)
     with world.db.write() as tx:
         share_types.ensure_default(tx, "dhss", _SPECS)

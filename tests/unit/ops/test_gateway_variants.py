@@ -5,7 +5,8 @@ import pytest
 
 from roadstead.drivers.network.memory import MemoryNetwork
 from roadstead.ops.report import report
-from roadstead.roads.network import Networked
+from roadstead.roads.gateway.road import Gateway
+from roadstead.roads.networked import Networked
 from roadstead.service import share_networks, subnets
 from roadstead.service.roads import explain_share
 from roadstead.store import flows as store
@@ -14,23 +15,19 @@ from tests.factories import HOST, make_backend, make_caller, make_world
 from tests.unit.ops.network_world import POOLS, STORAGE, NetworkWorld
 
 
-def gateway_backend(kind):
+def gateway_backend(kind, networked):
     """As the agent makes it from a configuration."""
     limits = {"max_shares_per_share_server": 1 if kind == "proxy" else -1}
-    return make_backend(
-        f"nas-{kind}", roads=("gateway",), gateway=kind, storage=STORAGE, server_limits=limits
-    )
+    road = Gateway(storage=STORAGE, networked=networked)
+    return make_backend(f"nas-{kind}", road=road, gateway=kind, server_limits=limits)
 
 
 @pytest.fixture
 def nw(database_url):
-    backends = [gateway_backend("l4"), gateway_backend("proxy")]
-    world = make_world(database_url, backends=backends, networks=POOLS)
     network = MemoryNetwork()
     networked = Networked(network)
-    for backend in backends:
-        backend.export.ensure_server_absent(backend.place)
-        backend.networked = networked
+    backends = [gateway_backend(kind, networked) for kind in ("l4", "proxy")]
+    world = make_world(database_url, backends=backends, networks=POOLS)
     made = NetworkWorld(world=world, network=network, networked=networked, runner=world.runner)
     with world.db.write() as tx:
         for kind in ("l4", "proxy", "magic"):

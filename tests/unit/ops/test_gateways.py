@@ -9,9 +9,10 @@ from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
 from roadstead.model.networks import PortRef
 from roadstead.model.operations import Operation
-from roadstead.ops import gateways, shares
 from roadstead.ops import share_servers as recipes
+from roadstead.ops import shares
 from roadstead.ops.begin import Ourselves, begin
+from roadstead.ops.ledger import StoreLedger
 from roadstead.ops.subjects import of_server
 from roadstead.service import share_networks, subnets
 from roadstead.service import shares as service
@@ -195,7 +196,8 @@ def test_a_share_given_up_while_its_gateway_is_taken_back_keeps_no_port(nw, monk
         return found
 
     monkeypatch.setattr(nw.network, "port_addresses", meanwhile)
-    gateways.ensure_not_passing(nw.world.db, nw.backend, _instance(nw, share))
+    ledger = StoreLedger(nw.world.db)
+    nw.backend.road.close(nw.backend.export, _instance(nw, share), ledger)
     taken_back.join()
     assert nw.marks()["port"] == []
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from roadstead.api.call import Call
 from roadstead.api.views.common import when
+from roadstead.explain.vm import LOCKS
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.hosts import mount_command
-from roadstead.roads.explain_vm import LOCKS
 from roadstead.service.migrations import Migration
 
 

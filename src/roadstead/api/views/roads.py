@@ -7,9 +7,9 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.views.attachments import attachment
 from roadstead.api.views.common import when
+from roadstead.explain.share import Explanation, Facts
 from roadstead.model.access import AccessRule
 from roadstead.model.probes import Probe, Tried
-from roadstead.roads.explain import Explanation, Facts
 from roadstead.store.quotas import Usage
 
 

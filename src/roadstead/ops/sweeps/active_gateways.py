@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from roadstead.drivers.base.failover import Failover
 from roadstead.model.share_networks import Lease
 from roadstead.model.world import Place
-from roadstead.ops import gateways
+from roadstead.ops.ledger import addresses
 from roadstead.ops.server_state import in_motion
 from roadstead.ops.sweeps.findings import guarded
 from roadstead.ops.sweeps.looks import Look, Memo
-from roadstead.roads import pair
+from roadstead.roads.addresses import Addresses
 from roadstead.roads.backend import Backend
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 from roadstead.store import flows, gateway_reports, operations
 from roadstead.store.db import Database
 
@@ -45,11 +45,11 @@ class ActiveGatewaySweep:
         there, running = look.ids(), look.whole()
         found, gateways_ = 0, self._gateways()
         for backend, place in gateways_:
-            if not backend.standby and place.id in there:
+            if not backend.servers.paired and place.id in there:
                 with guarded("gateway keeps its standby", server=place.id):
                     found += self._ensure_alone(backend, place.id)
         for backend, place in gateways_:
-            if backend.standby:
+            if backend.servers.paired:
                 with guarded("gateway has no standby", server=place.id):
                     found += self._ensure(failover, backend, place, runs=place.id in running)
         return found
@@ -61,7 +61,7 @@ class ActiveGatewaySweep:
         return [
             (backend, place)
             for backend in self._backends.values()
-            if backend.is_gateway
+            if backend.servers.passes_on
             for server_id, place in self._places(backend).items()
             if server_id not in busy
         ]
@@ -76,14 +76,14 @@ class ActiveGatewaySweep:
         with self._networked.server_lock(place.id):
             if in_motion(self._db, self._host, place.id):
                 return 0
-            legs = gateways.side_of(self._db, backend, place.id).legs
+            legs = backend.servers.legs(self._now(place.id).tenant)
             if len(peers) != len(legs):
                 failover.check()
                 with self._db.write() as tx:
                     peers = flows.ensure_standby(tx, place.id, legs)
-            side = gateways.side_of(self._db, backend, place.id)
-            pair.ensure_ports(self._networked, side)
-        new = self._memo.keep(place.id, (side.place, side.peers))
+            now = self._now(place.id)
+            backend.servers.ensure_ports(self._networked, now)
+        new = self._memo.keep(place.id, (now.place, now.peers))
         return int(new or not runs)
 
     def _ensure_alone(self, backend: Backend, server_id: str) -> int:
@@ -94,6 +94,12 @@ class ActiveGatewaySweep:
             with self._db.write() as tx:
                 flows.release_standby(tx, server_id)
                 gateway_reports.forget_others(tx, server_id, self._host)
-            gateways.ensure_ports(self._db, backend, self._networked, server_id)
+            with self._db.read() as tx:
+                alone = addresses(tx, server_id, peers=False)
+            backend.servers.ensure_ports(self._networked, alone)
         self._memo.forget(server_id)
         return 1
+
+    def _now(self, server_id: str) -> Addresses:
+        with self._db.read() as tx:
+            return addresses(tx, server_id, peers=True)

@@ -15,7 +15,7 @@ from roadstead.model.share_networks import Lease, ShareServer
 from roadstead.model.states import ShareServerStatus
 from roadstead.model.verbs import SHARE_NOT_SERVED
 from roadstead.model.world import Mark, Place
-from roadstead.ops import gateways
+from roadstead.ops import ledger
 from roadstead.ops.begin import Ourselves, acting
 from roadstead.ops.server_state import in_motion
 from roadstead.ops.subjects import of_server
@@ -23,9 +23,9 @@ from roadstead.ops.sweeps.findings import Find, Findings, guarded
 from roadstead.ops.sweeps.looks import Look
 from roadstead.ops.sweeps.strangers import GRACE, Strangers
 from roadstead.roads import network as road
-from roadstead.roads import pair
+from roadstead.roads.addresses import Addresses, place_of
 from roadstead.roads.backend import Backend
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 from roadstead.store import (
     allocations,
     flows,
@@ -97,7 +97,7 @@ class NetworkSweep:
             passing = flows.on_host(tx, self._host)
             standing = _standing(tx, self._host, servers)
         return {
-            s.id: road.place_of(
+            s.id: place_of(
                 s.id,
                 [le for le in leases if le.share_server_id == s.id],
                 [le for le in passing if le.share_server_id == s.id],
@@ -122,20 +122,19 @@ class NetworkSweep:
 
     def _make_again(self, backend: Backend, server: ShareServer, mine: list[Lease]) -> None:
         with self._db.read() as tx:
-            nets = [*gateways.tenant_subnets(tx, server.id), *backend.storage]
+            nets = backend.servers.legs(ledger.tenant_subnets(tx, server.id))
         with self._networked.wire_lock:
             road.ensure_segments(self._networked.network, nets)
-        self._networked.network.ensure_place(road.place_of(server.id, mine))
+        self._networked.network.ensure_place(place_of(server.id, mine))
         self._ensure_ports(backend, server)
 
     def _passing(self, server: ShareServer) -> int:
         """The addresses that stand for a gateway's shares are on its ports, and no others."""
         backend = self._backend(server)
-        if backend is None or not backend.passes_flows:
+        if backend is None or not backend.servers.has_flows(backend.export):
             return 0
         with self._networked.server_lock(server.id):
-            side = gateways.side_of(self._db, backend, server.id)
-            if pair.are_right(self._networked.network, side):
+            if backend.servers.are_right(self._networked, self._addresses(backend, server)):
                 return 0
             if in_motion(self._db, self._host, server.id):
                 return 0
@@ -143,12 +142,12 @@ class NetworkSweep:
         return self._tell(Drift.DIFFERS, server, "its addresses were others", "set again")
 
     def _ensure_ports(self, backend: Backend, server: ShareServer) -> None:
-        side = gateways.side_of(self._db, backend, server.id)
-        if side.peers and not pair.stands(self._networked, side):
-            # It stands for election when its rules are there, too, and not before.
-            pair.ensure_own(self._networked, side)
-        else:
-            gateways.ensure_ports(self._db, backend, self._networked, server.id)
+        now = self._addresses(backend, server)
+        backend.servers.ensure_ports_again(self._networked, now)
+
+    def _addresses(self, backend: Backend, server: ShareServer) -> Addresses:
+        with self._db.read() as tx:
+            return ledger.addresses(tx, server.id, peers=backend.servers.paired)
 
     def _backend(self, server: ShareServer) -> Backend | None:
         name = server.host.partition("@")[2]

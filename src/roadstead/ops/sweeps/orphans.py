@@ -61,7 +61,7 @@ class Orphans:
 
         def ours(mark: Mark) -> bool:
             # A gateway's addresses are given out again: its exports never stay behind.
-            passed_on = mark.kind == "export" and self._backend.is_gateway
+            passed_on = mark.kind == "export" and self._backend.servers.passes_on
             return passed_on or mark.id in heard_of
 
         for mark in self._strangers.removable(unknown, owners, ours):

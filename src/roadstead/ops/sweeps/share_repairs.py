@@ -11,7 +11,7 @@ from roadstead.model.states import ACCESS_IN_FORCE, ACCESS_PENDING, ShareStatus
 from roadstead.model.world import Mark
 from roadstead.ops.sweeps.findings import Find, Findings
 from roadstead.ops.sweeps.looks import Key, by_key, find
-from roadstead.roads import direct
+from roadstead.roads import serving
 from roadstead.roads.backend import Backend
 from roadstead.store import access, operations
 from roadstead.store import shares as share_store
@@ -33,7 +33,7 @@ class Repairs:
             # Looked at again: without its bytes it would be made anew, and empty.
             if self._is_busy(instance) or trash not in by_key(backend.pool.inventory()):
                 return 0
-            direct.ensure_bytes(backend, instance)
+            serving.ensure_bytes(backend, instance)
             disks.update(by_key(m for m in backend.pool.inventory() if m.id == instance.id))
         return self._tell(Drift.MISSING, "share", instance, "it was in the trash", "brought back")
 
@@ -79,7 +79,7 @@ class Repairs:
         return self._tell(Drift.MISSING, "share", instance, disk.broken, "mounted again")
 
     def _export_again(self, backend: Backend, instance: ShareInstance, seen: Mark | None) -> int:
-        direct.ensure_served(backend, instance)
+        serving.ensure_served(backend, instance)
         why = (seen and seen.broken) or "not exported"
         return self._tell(Drift.MISSING, "export", instance, why, "exported again")
 
@@ -93,7 +93,7 @@ class Repairs:
         """Looks twice: the first look may be older than the last rule."""
         if not _differ(seen, rules) or not _differ(self._look_again(backend, instance), rules):
             return 0
-        direct.ensure_admitted(backend, instance, rules)
+        serving.ensure_admitted(backend, instance, rules)
         return self._tell(Drift.DIFFERS, "access", instance, "rules differ", "applied again")
 
     def _mount_again(
@@ -102,14 +102,14 @@ class Repairs:
         """The share's filesystem is whole. Our own export may keep it open (a read-only one is
         still served): then clients do without it for a moment."""
         try:
-            direct.ensure_bytes(backend, instance)
+            serving.ensure_bytes(backend, instance)
         except InUse:
-            direct.ensure_unserved(backend, instance)
+            serving.ensure_unserved(backend, instance)
             try:
-                direct.ensure_bytes(backend, instance)
+                serving.ensure_bytes(backend, instance)
             finally:
-                direct.ensure_served(backend, instance)
-                direct.ensure_admitted(backend, instance, rules)
+                serving.ensure_served(backend, instance)
+                serving.ensure_admitted(backend, instance, rules)
 
     def _lost(self, instance: ShareInstance) -> int:
         """Its bytes are gone: never made anew as an empty share."""

@@ -132,9 +132,7 @@ class ShareSweep:
 
     def _views(self, backend: Backend) -> dict[str, Backend]:
         """The backend at its own place (under "") and at each share server's."""
-        found = {"": backend} if backend.exports_itself else {}
-        found.update((key, backend.at(place)) for key, place in self._places(backend).items())
-        return found
+        return backend.views(self._places(backend))
 
     def _repair(self, world: _World, rows: _Rows, instance: ShareInstance) -> int:
         view = world.views.get(instance.share_server_id or "")

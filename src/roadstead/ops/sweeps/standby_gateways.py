@@ -11,15 +11,16 @@ from roadstead.model.share_networks import FlowLease, Lease, ShareServer
 from roadstead.model.states import AccessState, ShareServerStatus
 from roadstead.model.verbs import SHARE_COMES_OR_GOES
 from roadstead.model.world import ExportSpec, Mark, Place, RuleSpec
-from roadstead.ops import gateways
+from roadstead.ops.ledger import tenant_subnets
 from roadstead.ops.sweeps.findings import Findings, guarded
 from roadstead.ops.sweeps.looks import Look, Memo
 from roadstead.ops.sweeps.strangers import GRACE, Strangers
-from roadstead.roads import direct, gateway, pair
 from roadstead.roads import network as road
-from roadstead.roads.network import Networked
-from roadstead.roads.pair import Side
-from roadstead.roads.standby import Standby
+from roadstead.roads import serving
+from roadstead.roads.addresses import flows_of
+from roadstead.roads.gateway import pair
+from roadstead.roads.gateway.pair import Side
+from roadstead.roads.networked import Networked, Standby
 from roadstead.store import access, allocations, flows, ownership, share_servers, shares
 from roadstead.store.db import Database, Tx
 
@@ -86,7 +87,7 @@ class StandbyGatewaySweep:
         place = place_of(server.id, mine, passing)
         side = Side(
             place=place,
-            legs=[*gateways.tenant_subnets(tx, server.id), *standby.storage],
+            legs=[*tenant_subnets(tx, server.id), *standby.storage],
             leases=mine,
             passing=passing,
             peers=allocations.of_server(tx, server.id),
@@ -186,7 +187,7 @@ def place_of(server_id: str, own: list[Lease], passing: list[FlowLease]) -> Plac
         netns=place_netns(place_id),
         addresses=tuple(lease.address for lease in own if not lease.is_storage),
         storage=tuple(lease.address for lease in own if lease.is_storage),
-        flows=gateway.flows(passing),
+        flows=flows_of(passing),
     )
 
 
@@ -208,5 +209,5 @@ def _flows(tx: Tx, place: Place, server_id: str) -> _Flows:
             proto=instance.proto,
             place=place,
         )
-        found.append((spec, direct.rule_specs(mine)))
+        found.append((spec, serving.rule_specs(mine)))
     return sorted(found, key=lambda one: one[0].export_id)

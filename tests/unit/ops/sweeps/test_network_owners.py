@@ -11,7 +11,7 @@ from roadstead.model.pairs import PairSpec
 from roadstead.model.world import Place
 from roadstead.ops.sweeps.networks import NetworkSweep
 from roadstead.ops.sweeps.standby_gateways import StandbyGatewaySweep
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 from roadstead.store import drift
 from tests.factories import make_caller
 from tests.unit.ops.memory_pair import MemoryFailover, MemoryMirror

@@ -8,7 +8,7 @@ import pytest
 from roadstead.model.errors import DriverError, InUse
 from roadstead.model.networks import PortRef
 from roadstead.model.world import ExportRef, Mark, Place, ShareSpec
-from roadstead.roads import direct
+from roadstead.roads import serving
 from roadstead.service import access
 from roadstead.service.access import NewRule
 from roadstead.store import attachments
@@ -53,7 +53,7 @@ def test_one_that_cannot_be_repaired_keeps_no_other_from_it(world, monkeypatch, 
     caller = make_caller()
     bad, good = make_share(world, caller), make_share(world, caller)
     refs = {
-        m.id: direct.export_ref(world.backend, _row(world, m.id))
+        m.id: serving.export_ref(world.backend, _row(world, m.id))
         for m in world.export.inventory(world.backend.place)
     }
     for instance_id in (bad.instance_id, good.instance_id):
@@ -112,7 +112,7 @@ def test_a_pool_that_cannot_be_looked_at_keeps_no_other_from_it(database_url, me
     world = make_world(database_url, backends=[bad, good])
     instance = _row(world, make_share(world, make_caller()).instance_id)
     assert instance.host == good.pool_name
-    good.export.ensure_export_absent(direct.export_ref(good, instance))
+    good.export.ensure_export_absent(serving.export_ref(good, instance))
     world.pool.fail[method] = error
     world.sweep.run()
     world.close()

@@ -14,6 +14,7 @@ from roadstead.model.ids import new_id
 from roadstead.model.world import ExportRef, ExportSpec, Mark, Place, ShareSpec
 from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
+from roadstead.roads.gateway.road import Gateway
 from roadstead.service import access, shares
 from roadstead.service.access import NewRule
 from roadstead.store import drift, ownership
@@ -269,7 +270,7 @@ def test_a_filer_goes_on_exporting_what_somebodys_row_names(world):
         pool=pool,
         export=MemoryExport(gateway="l4"),
         place=Place(id="host-nas", addresses=("192.0.2.3",)),
-        roads=("gateway",),
+        road=Gateway(),
     )
     sweep_as(world, nas, grace=datetime.timedelta(seconds=60)).run()
     assert pool.on_filer == [share.instance_id, nobodys]  # not at once

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from roadstead.explain.share import Facts, admitting_rule, explain
 from roadstead.model.access import AccessRule
 from roadstead.model.ids import new_id
 from roadstead.model.probes import Finding, Probe
 from roadstead.model.shares import ExportLocation, Share
-from roadstead.roads.explain import Facts, admitting_rule, explain
 from roadstead.store.db import utcnow
 
 SHARE_ID, INSTANCE_ID = new_id(), new_id()
@@ -32,6 +32,7 @@ def _facts(*rules: AccessRule, addresses=("192.0.2.1", "[fd00::1]"), **more) -> 
         )
         for address in addresses
     ]  # fmt: skip
+    more = {"road": "direct", "isolation": "acl", **more}
     return Facts(share=share, locations=locations, rules=rules, **more)
 
 

@@ -16,8 +16,9 @@ from roadstead.model.probes import Probe
 from roadstead.model.shares import ExportLocation, Share
 from roadstead.model.states import ACCESS_IN_FORCE, AccessState, Verdict
 from roadstead.model.verbs import SHARE_NOT_SERVED
-from roadstead.roads import direct
 
+UNKNOWN = "unknown"
+_RULES_ALONE = "acl"
 ADMITTED, REFUSED, UNREACHABLE = "admitted", "refused", "unreachable"
 
 
@@ -30,12 +31,15 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to know about a share."""
+    """What there is to know about a share. Of its road what the pool's agent reported; UNKNOWN
+    where the pool has gone."""
 
     share: Share
     locations: Sequence[ExportLocation]
     rules: Sequence[AccessRule]
     probe: Probe | None = None
+    road: str = UNKNOWN
+    isolation: str = UNKNOWN
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +74,8 @@ def explain(facts: Facts, client: str | None = None) -> Explanation:
     if client is not None:
         verdict = REFUSED if rule is None else ADMITTED if locations else UNREACHABLE
     return Explanation(
-        road="direct",
-        isolation=direct.ISOLATION,
+        road=facts.road,
+        isolation=facts.isolation,
         addresses=tuple(_address(location.path) for location in facts.locations),
         paths=tuple(location.path for location in facts.locations),
         client=client,
@@ -112,12 +116,10 @@ def _reachable(locations: Sequence[ExportLocation], client: str | None) -> list[
 def _client_hops(
     facts: Facts, client: str | None, locations: Sequence[ExportLocation]
 ) -> tuple[Hop, ...]:
-    network = Hop(
-        name="network",
-        what="flat: the client sends to the backend's own addresses; "
-        f"isolation={direct.ISOLATION}, only access rules keep tenants apart",
-        ok=None,
-    )
+    what = f"flat: the client sends to the backend's own addresses; isolation={facts.isolation}"
+    if facts.isolation == _RULES_ALONE:
+        what = f"{what}, only access rules keep tenants apart"
+    network = Hop(name="network", what=what, ok=None)
     if not facts.locations:
         return (Hop(name="client", what="there is no path to mount yet", ok=False), network)
     if not locations:

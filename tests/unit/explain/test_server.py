@@ -4,13 +4,13 @@ import ipaddress
 
 import pytest
 
+from roadstead.explain.server import ServerFacts, explain_server
+from roadstead.explain.share import Explanation, Facts, Hop
 from roadstead.model.access import AccessRule
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import GatewayReport, ShareNetwork, ShareServer, Subnet
 from roadstead.model.shares import ExportLocation, Share
 from roadstead.model.world import Flow
-from roadstead.roads.explain import Explanation, Facts, Hop
-from roadstead.roads.explain_server import ServerFacts, explain_server
 from roadstead.store.db import utcnow
 
 SHARE, INSTANCE, SERVER, NETWORK, SUBNET = (new_id() for _ in range(5))
@@ -23,7 +23,7 @@ REPORT = GatewayReport(
 )  # fmt: skip
 
 
-def _facts(*rules: tuple[str, str]) -> Facts:
+def _facts(*rules: tuple[str, str], road: str = "gateway") -> Facts:
     share = Share(
         id=SHARE, project_id="p", user_id="u", size_gib=3, proto="NFS", created_at=utcnow(),
         instance_id=INSTANCE, status="available", host="node1@nas#filer", share_server_id=SERVER,
@@ -39,7 +39,7 @@ def _facts(*rules: tuple[str, str]) -> Facts:
         )
         for to, level in rules
     ]  # fmt: skip
-    return Facts(share=share, locations=[location], rules=made)
+    return Facts(share=share, locations=[location], rules=made, road=road, isolation="network")
 
 
 def _behind(
@@ -125,7 +125,8 @@ def test_a_client_of_another_network_needs_a_router_that_we_do_not_know(client, 
 @pytest.mark.parametrize(("status", "works"), [("active", True), ("creating", False)])
 def test_a_share_server_is_the_network_roads(status, works):
     behind = _behind(kind="", status=status)
-    found = explain_server(_facts(("10.0.0.50", "rw")), behind, "10.0.0.50", admin=False)
+    facts = _facts(("10.0.0.50", "rw"), road="network")
+    found = explain_server(facts, behind, "10.0.0.50", admin=False)
     assert (found.road, found.isolation) == ("network", "network")
     hops = _hops(found)
     assert list(hops) == ["client", "network", "rule", "server", "export", "pool", "probe"]

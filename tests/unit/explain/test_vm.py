@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from roadstead.explain.vm import VmFacts, explain_vm
 from roadstead.model.access import AccessRule
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.ids import new_id
 from roadstead.model.shares import ExportLocation, Share
-from roadstead.roads.explain_vm import VmFacts, explain_vm
 from roadstead.store.db import utcnow
 
 SHARE_ID, INSTANCE_ID = new_id(), new_id()

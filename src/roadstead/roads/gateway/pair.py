@@ -13,7 +13,7 @@ from roadstead.model.pairs import PairSpec
 from roadstead.model.share_networks import FlowLease, Lease, Subnet
 from roadstead.model.world import Place
 from roadstead.roads import network as road
-from roadstead.roads.network import Networked
+from roadstead.roads.networked import Networked
 
 _LEAVE_LIMIT = 5.0  # seconds until an address is off that was given up
 _LOOK_EVERY = 0.05

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from roadstead.explain.share import Explanation, Facts, Hop, export_hop, pool_hop
 from roadstead.model.access import AccessRule
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.hosts import mount_command
 from roadstead.model.shares import ExportLocation, Share
 from roadstead.model.states import AccessState, AttachmentState
-from roadstead.roads.explain import Explanation, Facts, Hop, export_hop, pool_hop
 
 ATTACHED, NOT_ATTACHED = "attached", "not attached"
 ISOLATION = "hypervisor"

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from roadstead.explain.share import Explanation, Facts, Hop, explain
 from roadstead.model.gateways import OK
 from roadstead.model.share_networks import GatewayReport, ShareNetwork, ShareServer
 from roadstead.model.states import ShareServerStatus
 from roadstead.model.world import Flow
-from roadstead.roads.explain import Explanation, Facts, Hop, explain
 
-ISOLATION = "network"
 _LEVELS = ("rw", "ro")
 
 
@@ -45,7 +44,7 @@ def explain_server(
     hops: list[Hop] = []
     for hop in found.hops:
         if hop.name == "network":
-            hops.append(_network_hop(behind, found.client, admin=admin))
+            hops.append(_network_hop(facts, behind, found.client, admin=admin))
         elif hop.name == "export" and behind.is_gateway:
             hops.append(msgspec.structs.replace(hop, what=f"on the filer: {hop.what}"))
         else:
@@ -53,18 +52,17 @@ def explain_server(
         if hop.name == "rule":
             level = found.rule.access_level if found.rule else None
             hops += _server_hops(behind, found.client, level, admin=admin)
-    road = "gateway" if behind.is_gateway else "network"
-    return msgspec.structs.replace(found, road=road, isolation=ISOLATION, hops=tuple(hops))
+    return msgspec.structs.replace(found, hops=tuple(hops))
 
 
-def _network_hop(behind: ServerFacts, client: str | None, *, admin: bool) -> Hop:
+def _network_hop(facts: Facts, behind: ServerFacts, client: str | None, *, admin: bool) -> Hop:
     network = behind.network
     subnets = [s for s in network.subnets if s.id in behind.server.subnet_ids and s.cidr]
     told = [f"{s.cidr} ({s.network_type} {s.segmentation_id})" for s in subnets]
     told = told if admin else [str(s.cidr) for s in subnets]
     what = (
         f"share network {network.name or network.id}, {', '.join(told) or 'no subnet'}; "
-        f"isolation={ISOLATION}: it is this project's alone"
+        f"isolation={facts.isolation}: it is this project's alone"
     )
     if client is None or _is_within(client, (s.cidr for s in subnets)):
         return Hop(name="network", what=what)
