@@ -12,7 +12,6 @@ import typer
 from roadstead.config.load import load
 from roadstead.config.sections import Config
 from roadstead.model.errors import RoadsteadError
-from roadstead.roads import registry as roads
 
 _PANEL = "Options of all commands, before their name or after it"
 Format = Literal["table", "json", "yaml", "value"]
@@ -33,8 +32,10 @@ class Global(msgspec.Struct, frozen=True, kw_only=True):
 
     def load(self) -> Config:
         """The configuration in force. ConfigError when it has an error."""
+        from roadstead.roads.registry import check
+
         config = load(self.config, os.environ, self.state)
-        roads.check(config)
+        check(config)
         return config
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from roadstead.model.share_networks import Subnet
+from roadstead.model.share_networks import Lease, Subnet
 from roadstead.model.world import Place
 from roadstead.ops.server_state import check_ready
 from roadstead.roads.addresses import Addresses, place_of
@@ -33,9 +33,10 @@ class StoreLedger:
     ) -> Addresses:
         with self._db.write() as tx:
             check_ready(tx, server_id)
-            tenant = tenant_subnets(tx, server_id)
+            leases = allocations.of_server(tx, server_id)
+            tenant = _tenant_subnets(tx, leases)
             flows.ensure(tx, server_id, instance_id, tenant, storage, sources)
-            return addresses(tx, server_id, peers=peers, tenant=tenant)
+            return _addresses(tx, server_id, leases, tenant, peers=peers)
 
     def retire(self, server_id: str, instance_id: str, *, peers: bool) -> Addresses:
         with self._db.write() as tx:
@@ -47,21 +48,29 @@ class StoreLedger:
             flows.release(tx, instance_id)
 
 
-def addresses(
-    tx: Tx, server_id: str, *, peers: bool, tenant: list[Subnet] | None = None
-) -> Addresses:
-    """What the server has; with those of its standby if `peers`. `tenant`: read already."""
-    return Addresses(
-        server_id=server_id,
-        leases=allocations.of_server(tx, server_id),
-        passing=flows.of_server(tx, server_id),
-        tenant=tenant_subnets(tx, server_id) if tenant is None else tenant,
-        peers=flows.standby_of(tx, server_id) if peers else [],
-    )
+def addresses(tx: Tx, server_id: str, *, peers: bool) -> Addresses:
+    """What the server has; with those of its standby if `peers`."""
+    leases = allocations.of_server(tx, server_id)
+    return _addresses(tx, server_id, leases, _tenant_subnets(tx, leases), peers=peers)
 
 
 def tenant_subnets(tx: Tx, server_id: str) -> list[Subnet]:
     """Those on which the server has an address, so also one that it is just getting onto."""
-    ids = [le.subnet_id for le in allocations.of_server(tx, server_id) if not le.is_storage]
-    found = [subnets.find(tx, subnet_id) for subnet_id in ids]
+    return _tenant_subnets(tx, allocations.of_server(tx, server_id))
+
+
+def _addresses(
+    tx: Tx, server_id: str, leases: list[Lease], tenant: list[Subnet], *, peers: bool
+) -> Addresses:
+    return Addresses(
+        server_id=server_id,
+        leases=leases,
+        passing=flows.of_server(tx, server_id),
+        tenant=tenant,
+        peers=flows.standby_of(tx, server_id) if peers else [],
+    )
+
+
+def _tenant_subnets(tx: Tx, leases: Sequence[Lease]) -> list[Subnet]:
+    found = [subnets.find(tx, lease.subnet_id) for lease in leases if not lease.is_storage]
     return [subnet for subnet in found if subnet is not None]

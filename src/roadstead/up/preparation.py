@@ -1,6 +1,7 @@
 """What must be true before the agent and the API start: directories, users file, database.
 
-Bootstrap and migration run in forked children, so that the supervisor never holds what they load.
+Checks of roads, bootstrap and migration run in forked children, so that the supervisor never holds
+what they load.
 """
 
 import contextlib
@@ -22,6 +23,18 @@ _DEFAULT_SPECS = {
     "create_share_from_snapshot_support": "True",
     "revert_to_snapshot_support": "True",
 }
+
+
+def can_have_its_roads(config: Config) -> bool:
+    """False, and said which key is wrong, when a backend cannot have its roads."""
+
+    def check() -> None:
+        from roadstead.roads.registry import check
+
+        check(config)
+
+    sys.stderr.flush()
+    return os.waitpid(_forked(check), 0)[1] == 0
 
 
 def prepare(config: Config, listener_fd: int) -> list[Child]:

@@ -19,7 +19,6 @@ from roadstead.config.sections import Config
 from roadstead.config.source import is_key
 from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import ConfigError
-from roadstead.roads import registry as roads
 from roadstead.up.child import Child
 
 STOP_SECONDS = 15.0
@@ -232,9 +231,12 @@ def main(argv: Sequence[str]) -> int:
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
         config = load(options.get("--config"), os.environ, options.get("--state"))
-        roads.check(config)
     except ConfigError as error:
         say(str(error))
+        return 1
+    from roadstead.up.preparation import can_have_its_roads
+
+    if not can_have_its_roads(config):
         return 1
     return run(config, started_at=_process_started_at())
 
