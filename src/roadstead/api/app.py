@@ -13,7 +13,7 @@ import structlog
 
 from roadstead.api import discovery, errors, versions
 from roadstead.api.auth import Authenticator, AuthUnavailable, NoIdentity
-from roadstead.api.call import Call, Place
+from roadstead.api.call import Address, Call
 from roadstead.api.errors import Answer
 from roadstead.api.policy import Policy
 from roadstead.api.route import V2, Found, Route, Router, choose
@@ -154,7 +154,7 @@ class _Gate:
             ),
             minor=asked.minor,
             experimental=asked.experimental,
-            place=Place(
+            address=Address(
                 base,
                 f"{prefix}/{project}" if project else prefix,
                 "/".join(segments[1:] if project else segments),

@@ -10,7 +10,7 @@ from roadstead.model.errors import BadRequest
 from roadstead.service.context import Caller, Service
 
 
-class Place(msgspec.Struct, frozen=True):
+class Address(msgspec.Struct, frozen=True):
     """How the client addressed us: links in bodies repeat it."""
 
     base: str  # https://host:port, without a slash at the end
@@ -42,14 +42,14 @@ class Call:
         caller: Caller,
         minor: int,
         experimental: bool,
-        place: Place,
+        address: Address,
         raw: bytes,
     ) -> None:
         self.service = service
         self.caller = caller
         self.minor = minor
         self.experimental = experimental
-        self.place = place
+        self.address = address
         self._raw = raw
 
     def since(self, minor: int) -> bool:
@@ -61,7 +61,7 @@ class Call:
         """Query parameters; of a repeated one the last. BadRequest on a NUL character."""
         try:
             pairs = urllib.parse.parse_qsl(
-                self.place.query, keep_blank_values=True, max_num_fields=1000
+                self.address.query, keep_blank_values=True, max_num_fields=1000
             )
         except ValueError as error:
             raise BadRequest("too many query parameters") from error

@@ -9,7 +9,6 @@ import roadstead.process.slim  # noqa: F401  # pyright: ignore[reportUnusedImpor
 # isort: split
 
 import asyncio
-import datetime
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import structlog
 from granian._futures import _new_cbscheduler  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]
@@ -26,15 +25,12 @@ from granian.wsgi import _callback_wrapper  # pyright: ignore[reportPrivateUsage
 
 from roadstead.api.auth import Authenticator, NoAuth
 from roadstead.api.policy import Policy
-from roadstead.config.load import load, network_pools, read_effective
+from roadstead.config.load import load, read_effective
 from roadstead.config.sections import Config, KeystoneConfig
 from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import ConfigError
 from roadstead.process.log import setup_logging
 from roadstead.process.privileges import account_of, die_with_parent, forbid_new_privileges
-
-if TYPE_CHECKING:
-    from roadstead.service.context import Service
 
 _BACKLOG = 1024
 _IDLE_SECONDS = 600  # how long granian keeps a thread that nobody needs
@@ -74,38 +70,10 @@ def keystone_settings(keystone: KeystoneConfig) -> dict[str, str]:
     return {key: value for key, value in settings.items() if value}
 
 
-def make_service(config: Config) -> "Service":
-    """What the handlers work with, as configured; nothing is connected yet."""
-    from roadstead.engine.dbos import DbosEngine
-    from roadstead.service.context import Service
-    from roadstead.store.db import Database
-    from roadstead.store.secrets import SecretBox
-
-    return Service(
-        db=Database(config.database, pool_size=config.api.threads),
-        engine=DbosEngine(config.database, config.run_directory),
-        default_share_type=config.default_share_type,
-        protocols=config.protocols,
-        isolated_projects=frozenset(
-            project for project, own in config.projects.items() if own.require_network_isolation
-        ),
-        permitted_cidrs={
-            project: own.permitted_cidrs
-            for project, own in config.projects.items()
-            if own.permitted_cidrs
-        },
-        default_limits=config.quota,
-        refuse_any_address=config.refuse_any_address,
-        attachments_per_project=config.attachments_per_project,
-        keep_messages=datetime.timedelta(days=config.message_days),
-        networks=network_pools(config),
-        secrets=SecretBox(Path(config.secrets_file)),
-    )
-
-
 def build(config: Config) -> Callable[..., Any]:
     """The WSGI application, complete."""
     from roadstead.api.app import make_app
+    from roadstead.service.start import make_service
 
     return make_app(
         make_service(config),

@@ -33,3 +33,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def live(self) -> bool:
         return self.state in OPERATION_LIVE
+
+
+class Journalled(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation and the names of its journalled steps."""
+
+    operation: Operation
+    share_id: str
+    steps_done: list[str]

@@ -1,5 +1,7 @@
 """Quota resources and their built-in limits (wire.md#quotas); -1 = unlimited."""
 
+import msgspec
+
 DEFAULT_LIMITS: dict[str, int] = {
     "shares": 50,
     "gigabytes": 1000,
@@ -15,3 +17,11 @@ DEFAULT_LIMITS: dict[str, int] = {
     "backup_gigabytes": 1000,
     "encryption_keys": 100,
 }
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """`in_use` counts what is there, `reserved` what is being made or extended."""
+
+    limit: int
+    in_use: int = 0
+    reserved: int = 0

@@ -8,9 +8,6 @@ from roadstead.model.networks import SegmentSpec
 from roadstead.model.states import ShareNetworkStatus
 
 SECURITY_SERVICE_TYPES = ("active_directory", "ldap", "kerberos")
-# What a share server is asked to do; each is possible only where all servers say so.
-UPDATE_SECURITY_SERVICE, ADD_SUBNET = "security_service", "network_allocation"
-
 STORAGE = "storage-"  # what the ids of storage networks' subnets begin with; they have no rows
 
 

@@ -41,7 +41,7 @@ def _record_key(run: Run, tx: Tx, key: str | None) -> None:
         return
     if run.backend.secrets is None:
         raise ConfigError("secrets_file: there is no key to seal an access key with")
-    store.update(tx, run.operation.resource_id, access_key=run.backend.secrets.seal(key))
+    store.update_by_id(tx, run.operation.resource_id, access_key=run.backend.secrets.seal(key))
 
 
 APPLY = Recipe(

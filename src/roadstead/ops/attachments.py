@@ -37,7 +37,9 @@ def opener(db: Database, compute: Compute, grants: Grants) -> Open:
     def begin(operation: Operation) -> AttachmentRun | None:
         with db.read() as tx:
             attachment = store.find(tx, everyone(), operation.resource_id)
-            instance = share_store.find_instance(tx, str(operation.payload["instance_id"]))
+            instance = share_store.find_instance(
+                tx, everyone(), str(operation.payload["instance_id"])
+            )
         if attachment is None or instance is None:
             return None
         return AttachmentRun(
@@ -63,7 +65,7 @@ def _revoke(run: AttachmentRun) -> None:
 
 def _mount(run: AttachmentRun) -> str:
     with run.db.read() as tx:
-        found = export_locations.of_shares(tx, [run.instance.share_id])
+        found = export_locations.of_shares(tx, [run.instance])
     paths = found.get(run.instance.share_id, [])
     with run.compute.share_lock(run.instance.share_id):
         return road.ensure_mounted(run.compute, run.attachment, run.instance, paths)
@@ -100,7 +102,7 @@ def state_of(device: Device) -> AttachmentState:
 
 def _record_plugged(run: AttachmentRun, tx: Tx, device: Device) -> None:
     state = state_of(device)
-    store.update(tx, run.attachment.id, state=state, locks=device.locks, error=None)
+    store.update(tx, run.attachment, state=state, locks=device.locks, error=None)
 
 
 def _unplug(run: AttachmentRun) -> None:
@@ -111,7 +113,7 @@ def _unplug(run: AttachmentRun) -> None:
 def _not_needed(run: AttachmentRun) -> None:
     """The row stays, in error, but needs neither mount nor grant any more."""
     with run.db.write() as tx:
-        store.update(tx, run.attachment.id, unplugged=True)
+        store.update(tx, run.attachment, unplugged=True)
 
 
 def _undo_mount(run: AttachmentRun) -> None:
@@ -125,13 +127,13 @@ def _undo_grant(run: AttachmentRun) -> None:
 
 
 def _record_unplugged(run: AttachmentRun, tx: Tx, _value: None) -> None:
-    store.update(tx, run.attachment.id, unplugged=True)
+    store.update(tx, run.attachment, unplugged=True)
 
 
 def _not_prepared(run: AttachmentRun) -> None:
     """The row needs nothing of this host any more; where the VM is, nothing changes."""
     with run.db.write() as tx:
-        store.update(tx, run.attachment.id, target_host=None)
+        store.update(tx, run.attachment, target_host=None)
 
 
 def _undo_prepared_mount(run: AttachmentRun) -> None:

@@ -1,6 +1,7 @@
 """What the agent tells the schedulers: pools, capacity, heartbeat."""
 
 from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
 
 from roadstead.model.ids import split_pool_name
 from roadstead.model.networks import NetworkInfo
@@ -10,6 +11,18 @@ from roadstead.store import availability_zones, pools, services
 from roadstead.store.db import Database, utcnow
 
 _GIB = 1 << 30
+
+
+def _ipv4(backend: Backend, network: NetworkInfo | None) -> bool:
+    """True when clients can mount at an IPv4 address: the backend's own, or one that a share
+    server gets on the tenant's segment. Gateways that pass packets on need a filer with one."""
+    servers = backend.road.servers
+    if servers is None:
+        return any(ip_address(each).version == 4 for each in backend.place.addresses)
+    if network is None or not network.segment_kinds:
+        return False
+    own = [ip_network(leg.cidr).version for leg in servers.legs([]) if leg.cidr]
+    return 4 in own or not servers.has_flows(backend.export)
 
 
 def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[str, object]:
@@ -31,7 +44,7 @@ def capabilities(backend: Backend, network: NetworkInfo | None = None) -> dict[s
         "create_share_from_snapshot_support": pool.clone,
         "revert_to_snapshot_support": pool.revert,
         "mount_snapshot_support": False,
-        "ipv4_support": True,
+        "ipv4_support": _ipv4(backend, network),
         "ipv6_support": export.ipv6,
         "roads": list(backend.roads),
         "gateway": export.gateway,

@@ -27,6 +27,7 @@ from roadstead.roads.backend import Backend
 from roadstead.store import messages, operations
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database, Tx, utcnow
+from roadstead.store.scope import everyone
 
 log = structlog.get_logger()
 
@@ -116,7 +117,9 @@ class Runner:
     def _open(self, operation: Operation) -> Run | None:
         """Of a share or a rule."""
         with self._db.read() as tx:
-            instance = share_store.find_instance(tx, str(operation.payload["instance_id"]))
+            instance = share_store.find_instance(
+                tx, everyone(), str(operation.payload["instance_id"])
+            )
             place = place_of_instance(tx, instance) if instance else None
         if instance is None:
             return None

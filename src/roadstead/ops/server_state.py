@@ -8,6 +8,7 @@ from roadstead.model.world import Place
 from roadstead.roads.addresses import place_of
 from roadstead.store import allocations, flows, operations, share_servers
 from roadstead.store.db import Database, Tx
+from roadstead.store.scope import everyone
 
 
 def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
@@ -22,7 +23,7 @@ def place_of_instance(tx: Tx, instance: ShareInstance) -> Place | None:
 def check_ready(tx: Tx, server_id: str) -> None:
     """The share server works. Awaiting while an operation makes or changes it, Transient while it
     only says so; DriverError when it could not be made."""
-    server = share_servers.find(tx, server_id)
+    server = share_servers.find(tx, everyone(), server_id)
     if server is None or server.status in SERVER_LOST:
         raise DriverError(f"share server {server_id} could not be set up", detail_id="004")
     if server.status != ShareServerStatus.ACTIVE:

@@ -32,6 +32,7 @@ from roadstead.store import (
 )
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database, Tx, lock_share_network
+from roadstead.store.scope import everyone
 
 
 class ServerRun(msgspec.Struct, kw_only=True):
@@ -79,7 +80,7 @@ def opener(db: Database, backends: Mapping[str, Backend], networked: Networked) 
 
     def begin(operation: Operation) -> ServerRun | None:
         with db.read() as tx:
-            server = share_servers.find(tx, operation.resource_id)
+            server = share_servers.find(tx, everyone(), operation.resource_id)
             found = [subnets.find(tx, i) for i in _subnet_ids(operation, server)]
         if server is None:
             return None
@@ -234,7 +235,7 @@ def _changed(run: ServerRun, tx: Tx) -> Columns:
     """Shares that need such a server find it."""
     network_id = run.server.share_network_id
     lock_share_network(tx, network_id)
-    joined = [service.id for service in security_services.of_network(tx, network_id)]
+    joined = [service.id for service in security_services.of_network(tx, run.server)]
     share_servers.set_purpose(tx, run.server, [s.id for s in run.subnets], joined)
     share_networks.settle(tx, network_id, run.server.id, ShareServerStatus.ACTIVE)
     return _made(run, tx)

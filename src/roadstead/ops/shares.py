@@ -58,7 +58,7 @@ def _gone(run: Run, tx: Tx) -> Columns:
     flows.release(tx, run.instance.id)
     if run.instance.share_server_id is not None:
         # From now on it may be unused.
-        share_servers.update(tx, run.instance.share_server_id)
+        share_servers.update_by_id(tx, run.instance.share_server_id)
     return {}
 
 
@@ -76,13 +76,13 @@ def _resize_back(run: Run) -> None:
 
 def _resized(run: Run, tx: Tx) -> Columns:
     size = _new_size(run)
-    store.update(tx, run.instance.share_id, size_gib=size, reserved_gib=size)
+    store.update(tx, run.instance, size_gib=size, reserved_gib=size)
     return {}
 
 
 def _not_resized(run: Run, tx: Tx, error: RoadsteadError, status: ShareStatus) -> Columns:
     """The old size holds again. A share whose data did not fit is as good as before."""
-    store.update(tx, run.instance.share_id, reserved_gib=run.instance.size_gib)
+    store.update(tx, run.instance, reserved_gib=run.instance.size_gib)
     refused = isinstance(error, DriverError) and error.detail_id in ("018", "019")
     return {"status": ShareStatus.AVAILABLE if refused else status}
 

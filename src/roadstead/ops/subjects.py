@@ -92,11 +92,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _no_share(tx: Tx, run: Any) -> None:
-    shares.delete(tx, run.instance.share_id)
+    shares.delete(tx, run.instance)
 
 
 def _no_rule(tx: Tx, run: Any) -> None:
-    access.delete(tx, run.operation.resource_id)
+    access.delete_by_id(tx, run.operation.resource_id)
 
 
 def _no_server(tx: Tx, run: Any) -> None:
@@ -104,13 +104,13 @@ def _no_server(tx: Tx, run: Any) -> None:
 
 
 def _no_attachment(tx: Tx, run: Any) -> None:
-    attachments.delete(tx, run.attachment.id)
+    attachments.delete(tx, run.attachment)
 
 
 # By the first half of a verb's name.
 KINDS: Mapping[str, Kind] = {
-    "share": Kind(column="status", update=shares.set_instance, delete=_no_share),
-    "access": Kind(column="state", update=access.update, delete=_no_rule),
-    "share_server": Kind(column="status", update=share_servers.update, delete=_no_server),
-    "attachment": Kind(column="state", update=attachments.update, delete=_no_attachment),
+    "share": Kind(column="status", update=shares.set_instance_by_id, delete=_no_share),
+    "access": Kind(column="state", update=access.update_by_id, delete=_no_rule),
+    "share_server": Kind(column="status", update=share_servers.update_by_id, delete=_no_server),
+    "attachment": Kind(column="state", update=attachments.update_by_id, delete=_no_attachment),
 }

@@ -9,6 +9,7 @@ import structlog
 from roadstead.model.access import AccessRule
 from roadstead.model.errors import BadRequest, ConfigError, Forbidden, NotFound
 from roadstead.model.ids import new_id
+from roadstead.model.queries import RuleFilter
 from roadstead.model.shares import Share
 from roadstead.model.states import SHARE_TRANSITIONAL, AccessState
 from roadstead.ops.begin import check
@@ -21,7 +22,6 @@ from roadstead.service.shares import get as get_share
 from roadstead.service.shares import reach_own
 from roadstead.store import access as store
 from roadstead.store import share_types
-from roadstead.store.access import RuleFilter
 from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.scope import everyone
 
@@ -81,8 +81,8 @@ def deny(
         rule = store.get(tx, caller.scope, access_id)
         if rule is None or rule.share_id != share_id:
             raise NotFound(f"access rule {access_id} could not be found")
-        attached.refuse_rule(tx, access_id, "removed")
-        locks.lift_for_deny(tx, caller, access_id, unrestrict=unrestrict)
+        attached.refuse_rule(tx, rule, "removed")
+        locks.lift_for_deny(tx, caller, rule, unrestrict=unrestrict)
         _check_share(tx, share)
         act.begin("access.deny", of_rule(rule, share))
 
@@ -98,7 +98,7 @@ def update_level(service: Service, caller: Caller, rule_id: str, level: str) -> 
         subject = of_rule(rule, share)
         check("access.update", subject)
         if level != "rw":
-            attached.refuse_rule(tx, rule_id, f"changed to {level}")
+            attached.refuse_rule(tx, rule, f"changed to {level}")
         new = {"access_level": level}
         act.begin("access.update", subject, columns=new, old_level=rule.access_level)
     state = AccessState.QUEUED_TO_UPDATE
@@ -138,18 +138,18 @@ def merge_metadata(
 ) -> dict[str, str]:
     """The rule has these pairs, beside those it had; returns the pairs written."""
     with service.db.write() as tx:
-        _, share = _reach_rule(tx, caller, rule_id)
+        rule, share = _reach_rule(tx, caller, rule_id)
         lock_project(tx, share.project_id)
-        store.merge_metadata(tx, rule_id, new)
+        store.merge_metadata(tx, rule, new)
     return dict(new)
 
 
 def delete_metadata(service: Service, caller: Caller, rule_id: str, key: str) -> None:
     """The pair is gone. NotFound when there was none."""
     with service.db.write() as tx:
-        _, share = _reach_rule(tx, caller, rule_id)
+        rule, share = _reach_rule(tx, caller, rule_id)
         lock_project(tx, share.project_id)
-        if not store.remove_metadata(tx, rule_id, key):
+        if not store.remove_metadata(tx, rule, key):
             raise NotFound(f"access rule {rule_id} has no metadata {key!r}")
 
 
@@ -179,7 +179,7 @@ def _reach_rule(tx: Tx, caller: Caller, rule_id: str) -> tuple[AccessRule, Share
 
 
 def _check_share(tx: Tx, share: Share) -> None:
-    check_network(tx, share.share_network_id)
+    check_network(tx, share)
     if not share.host or share.status in SHARE_TRANSITIONAL:
         raise BadRequest(f"share {share.id} is {share.status or 'not placed'}; try again later")
 

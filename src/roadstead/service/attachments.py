@@ -12,6 +12,7 @@ from roadstead.model.attachments import LEVELS, Attachment, ComputeHost, Vm, def
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from roadstead.model.hosts import CACHES, DRIVERS, TAG_BYTES, is_tag
 from roadstead.model.ids import new_id
+from roadstead.model.queries import AttachmentFilter
 from roadstead.model.shares import Share
 from roadstead.model.states import AttachmentState, ShareStatus
 from roadstead.ops.subjects import of_attachment
@@ -20,9 +21,8 @@ from roadstead.service.context import Caller, Service
 from roadstead.service.shares import reach_own
 from roadstead.store import attachments as store
 from roadstead.store import vms
-from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Tx, lock_project, utcnow
-from roadstead.store.scope import everyone
+from roadstead.store.scope import everyone, project
 
 HOST_DOWN_AFTER = datetime.timedelta(seconds=60)
 
@@ -175,7 +175,7 @@ def _check_stays(tx: Tx, vm: Vm) -> None:
 
 def _check_quota(service: Service, tx: Tx, project_id: str) -> None:
     lock_project(tx, project_id)
-    limit, used = service.attachments_per_project, store.count(tx, project_id)
+    limit, used = service.attachments_per_project, store.count(tx, project(project_id))
     if 0 <= limit <= used:
         raise OverQuota(f"quota exceeded: {used} of {limit} attachments are in use")
 

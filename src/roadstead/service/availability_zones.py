@@ -1,8 +1,8 @@
 """Where shares may be placed."""
 
+from roadstead.model.services import Zone
 from roadstead.service.context import Service
 from roadstead.store import availability_zones as store
-from roadstead.store.availability_zones import Zone
 
 
 def find_all(service: Service) -> list[Zone]:

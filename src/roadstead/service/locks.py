@@ -9,6 +9,7 @@ import msgspec
 from roadstead.model.access import AccessRule, LockOwner, ResourceLock
 from roadstead.model.errors import BadRequest, Forbidden
 from roadstead.model.ids import new_id
+from roadstead.model.shares import Share
 from roadstead.service.context import Caller
 from roadstead.store import locks as store
 from roadstead.store.db import Tx, utcnow
@@ -91,24 +92,24 @@ def set_on_rule(tx: Tx, caller: Caller, rule: AccessRule, wanted: WantedLocks) -
     store.insert(tx, locks)
 
 
-def lift_for_deny(tx: Tx, caller: Caller, rule_id: str, *, unrestrict: bool) -> None:
+def lift_for_deny(tx: Tx, caller: Caller, rule: AccessRule, *, unrestrict: bool) -> None:
     """The rule may be denied: it had no lock against deletion, or has none any more. Forbidden:
     nobody asked to lift it, or the caller may not."""
-    held = store.find(tx, rule_id, "delete")
+    held = store.of_rule(tx, rule, "delete")
     if not held:
         return
     if not unrestrict:
         raise Forbidden(
-            f"access rule {rule_id} is locked against deletion; its owner may deny it with "
+            f"access rule {rule.id} is locked against deletion; its owner may deny it with "
             "unrestrict"
         )
     if not all(may_lift(caller, lock) for lock in held):
-        raise Forbidden(f"access rule {rule_id} is locked by somebody whose locks you cannot lift")
-    store.delete_of_rule(tx, rule_id)
+        raise Forbidden(f"access rule {rule.id} is locked by somebody whose locks you cannot lift")
+    store.delete_of_rule(tx, rule)
 
 
-def check_share(tx: Tx, share_id: str, *, forced: bool = False) -> None:
+def check_share(tx: Tx, share: Share, *, forced: bool = False) -> None:
     """Forbidden while the share is locked against deletion (BadRequest when it is forced)."""
-    if store.is_held(tx, share_id, "delete"):
+    if store.holds_share(tx, share, "delete"):
         fault = BadRequest if forced else Forbidden
-        raise fault(f"share {share_id} is locked against deletion")
+        raise fault(f"share {share.id} is locked against deletion")

@@ -2,10 +2,9 @@
 
 from roadstead.model.errors import NotFound
 from roadstead.model.messages import Message
+from roadstead.model.queries import MessageFilter, Page
 from roadstead.service.context import Caller, Service
 from roadstead.store import messages as store
-from roadstead.store.messages import MessageFilter
-from roadstead.store.paging import Page
 
 
 def _missing(message_id: str) -> NotFound:

@@ -47,9 +47,9 @@ def share(share_id: str) -> Owner:
         with service.db.write() as tx:
             found = shares.reach_own(tx, caller, share_id)
             lock_project(tx, found.project_id)
-            old = share_store.get_metadata(tx, share_id)  # as it is since nobody else writes
+            old = share_store.get_metadata(tx, found)  # as it is since nobody else writes
             new = how(old)
-            share_store.change_metadata(tx, share_id, old, new)
+            share_store.change_metadata(tx, found, old, new)
             return new
 
     return Owner(
@@ -72,8 +72,8 @@ def export_location(share_id: str, location_id: str) -> Owner:
         with service.db.write() as tx:
             owner = shares.reach_own(tx, caller, share_id)
             lock_project(tx, owner.project_id)
-            found = locations.find(tx, location_id)
-            if found is None or found.share_id != share_id:
+            found = locations.find(tx, owner, location_id)
+            if found is None:
                 raise NotFound(f"export location {location_id} could not be found")
             if found.is_admin_only and not caller.is_admin:
                 raise Forbidden("this export location is for administrators")
@@ -81,8 +81,8 @@ def export_location(share_id: str, location_id: str) -> Owner:
             new = how(old)
             preferred = new.get(PREFERRED, "").strip().lower() in _TRUE
             if preferred != found.preferred:
-                locations.set_preferred(tx, location_id, preferred)
-            locations.change_metadata(tx, location_id, found.metadata, _plain(new))
+                locations.set_preferred(tx, found, preferred)
+            locations.change_metadata(tx, found, _plain(new))
             return new
 
     return Owner(

@@ -10,8 +10,9 @@ from roadstead.model.share_networks import GatewayShown
 from roadstead.model.shares import Pool
 from roadstead.model.states import GatewayHealth
 from roadstead.service.context import Service
+from roadstead.service.gateways import uptime_seconds
 from roadstead.store import gateway_reports, operations, pools, services
-from roadstead.store.db import Tx, utcnow
+from roadstead.store.db import Tx
 from roadstead.store.scope import everyone
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -52,8 +53,8 @@ def _gateways(shown: list[GatewayShown]) -> list[Metric]:
                r.role]  # fmt: skip
         up.add_metric(own, float(r.health == GatewayHealth.OK))
         sessions.add_metric(own, r.sessions)
-        if r.started_at is not None:
-            uptime.add_metric(own, (utcnow() - r.started_at).total_seconds())
+        if (seconds := uptime_seconds(r)) is not None:
+            uptime.add_metric(own, seconds)
         count.add_metric([*own, "in"], r.bytes_in)
         count.add_metric([*own, "out"], r.bytes_out)
     return [up, sessions, uptime, count]
@@ -75,6 +76,6 @@ def _service(tx: Tx) -> list[Metric]:
         alive.add_metric([record.binary, record.host], float(record.up))
     live = GaugeMetricFamily("roadstead_operations", "Operations that have not ended",
                              labels=["verb", "state"])  # fmt: skip
-    for (verb, state), number in sorted(operations.count_live(tx).items()):
+    for (verb, state), number in sorted(operations.count_live(tx, everyone()).items()):
         live.add_metric([verb, state], number)
     return [alive, live]

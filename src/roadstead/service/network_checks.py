@@ -33,14 +33,14 @@ def ask(
     reset: bool = False,
 ) -> Answer:
     """What the hosts say; an answer once given stays until it is reset or the change is made."""
-    known = {} if reset else store.read(tx, network.id, change)
+    known = {} if reset else store.read(tx, network, change)
     answers: dict[str, bool | None] = {}
     for server in servers:
         if server.host not in known:
             answers[server.host] = answers.get(server.host, True) and able(server)
     answers |= {host: known[host] for host in known if any(s.host == host for s in servers)}
     if answers != known:
-        store.record(tx, network.id, change, answers)
+        store.record(tx, network, change, answers)
     said = set(answers.values())
     return Answer(
         compatible=False if False in said else None if None in said else True, hosts=answers
@@ -54,7 +54,7 @@ def require(tx: Tx, network: ShareNetwork, change: str, servers: Sequence[ShareS
         return
     if network.status != ShareNetworkStatus.ACTIVE:
         raise BadRequest(f"share network {network.id} is {network.status}, not active")
-    known = store.read(tx, network.id, change)
+    known = store.read(tx, network, change)
     if any(server.host not in known for server in servers):
         raise BadRequest("ask first whether this change is possible: there is a check for it")
     answers = {known[server.host] for server in servers}
@@ -64,4 +64,4 @@ def require(tx: Tx, network: ShareNetwork, change: str, servers: Sequence[ShareS
         raise BadRequest("not every host has said yet whether it can do this change")
     for server in servers:
         check("share_server.update", of_server(server))
-    store.forget_all(tx, network.id)
+    store.forget_all(tx, network)

@@ -1,10 +1,11 @@
 """Operations: what is going on, what went wrong, what is waiting."""
 
 from roadstead.model.errors import NotFound
+from roadstead.model.operations import Journalled
+from roadstead.model.queries import OperationFilter
 from roadstead.ops.recipes import RECIPES
 from roadstead.service.context import Caller, Service
 from roadstead.store import operations as store
-from roadstead.store.operations import Journalled, OperationFilter
 from roadstead.store.scope import everyone
 
 

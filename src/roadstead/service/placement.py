@@ -18,7 +18,9 @@ from roadstead.scheduler.filters import Request
 from roadstead.scheduler.pick import pick
 from roadstead.service import share_networks
 from roadstead.service.context import Caller, Service
+from roadstead.service.metadata import check_new_share
 from roadstead.service.new_share import NewShare
+from roadstead.service.sizes import check_size
 from roadstead.store import (
     availability_zones,
     messages,
@@ -30,15 +32,6 @@ from roadstead.store import (
 from roadstead.store import shares as store
 from roadstead.store.db import Tx, lock_project, utcnow
 from roadstead.store.quotas import usage
-from roadstead.store.scope import everyone
-
-
-def type_of(_service: Service, tx: Tx, type_id: str) -> ShareType:
-    """A share's own type, also when it is private by now. NotFound when it is gone."""
-    found = share_types.find(tx, everyone(), type_id)
-    if found is None:
-        raise NotFound(f"share type {type_id} could not be found")
-    return found
 
 
 def _wanted_type(service: Service, caller: Caller, tx: Tx, new: NewShare) -> ShareType:
@@ -47,19 +40,6 @@ def _wanted_type(service: Service, caller: Caller, tx: Tx, new: NewShare) -> Sha
     if found is None:
         raise NotFound(f"share type {name} could not be found")
     return found
-
-
-def check_size(share_type: ShareType, size_gib: int, *, admin: bool) -> None:
-    """BadRequest when the type does not allow this size; administrators have their own maximum."""
-    specs = share_type.extra_specs
-    least = int(specs.get("provisioning:min_share_size", 0))
-    most = int(specs.get("provisioning:max_share_size", 0))
-    if admin:
-        most = int(specs.get("provisioning:max_share_extend_size", most))
-    if size_gib < least:
-        raise BadRequest(f"share type {share_type.name} wants at least {least} GiB")
-    if most and size_gib > most:
-        raise BadRequest(f"share type {share_type.name} allows {most} GiB at most")
 
 
 def _check_quota(service: Service, tx: Tx, project_id: str, size_gib: int) -> None:
@@ -141,7 +121,7 @@ def _server(tx: Tx, pool: Pool, network: ShareNetwork, size_gib: int) -> tuple[S
     wanted = share_servers.Wanted(
         host=f"{pool.host}@{pool.backend}",
         subnet_ids=tuple(s.id for s in network.subnets_for(pool.availability_zone)),
-        security_service_ids=tuple(s.id for s in security_services.of_network(tx, network.id)),
+        security_service_ids=tuple(s.id for s in security_services.of_network(tx, network)),
         size_gib=size_gib,
         limits=share_servers.Limits(
             servers=limit("max_share_servers"),
@@ -289,10 +269,10 @@ def create(service: Service, caller: Caller, new: NewShare) -> Share:
     """The share is `creating` in the pool the scheduler picked, or in `error` with a message that
     names each pool and the filter that refused it.
 
-    BadRequest, NotFound: see wire.md#creating-a-share. OverQuota: the project's limit.
+    BadRequest, NotFound: see wire.md#creating-a-share. OverQuota: the project's limit. Forbidden:
+    metadata that are the administrators' own.
     """
-    from roadstead.service.placement import place
-
+    check_new_share(caller, new.metadata)
     share_id = new_id()
     with service.acting(caller) as act:
         return place(service, caller, act, new, share_id=share_id, instance_id=new_id())

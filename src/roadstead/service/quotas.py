@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import msgspec
 
 from roadstead.model.errors import BadRequest, Forbidden, NotFound
+from roadstead.model.quotas import Usage
 from roadstead.service.context import Caller, Service
 from roadstead.store import quotas as store
 from roadstead.store import share_types
 from roadstead.store.db import Tx, lock_project
-from roadstead.store.quotas import Usage
 
 # Counted per project only.
 _NOT_PER_TYPE = frozenset("share_networks share_groups share_group_snapshots".split())

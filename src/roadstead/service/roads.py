@@ -7,6 +7,8 @@ from roadstead.explain.share import UNKNOWN, Explanation, Facts, Hop, explain
 from roadstead.explain.vm import VmFacts, explain_vm
 from roadstead.model.errors import BadRequest, NotFound
 from roadstead.model.probes import Probe
+from roadstead.model.queries import AttachmentFilter, RuleFilter
+from roadstead.model.quotas import Usage
 from roadstead.model.shares import ExportLocation, Share
 from roadstead.ops.subjects import of_share
 from roadstead.roads.addresses import flows_of
@@ -27,9 +29,8 @@ from roadstead.store import (
     share_servers,
     vms,
 )
-from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Tx
-from roadstead.store.quotas import Usage, usage
+from roadstead.store.quotas import usage
 from roadstead.store.scope import everyone
 
 
@@ -42,8 +43,8 @@ def explain_share(
         share = reach_own(tx, caller, share_id)
         facts = Facts(
             share=share,
-            locations=_locations(tx, caller, share_id),
-            rules=access.of_share(tx, caller.scope, share_id, access.RuleFilter()),
+            locations=_locations(tx, caller, share),
+            rules=access.of_share(tx, caller.scope, share_id, RuleFilter()),
             probe=probes.find(tx, caller.scope, share_id),
             **_road(tx, share),
         )
@@ -59,8 +60,8 @@ def explain_share(
     return facts, _as_seen_by(caller, facts, found), gigabytes
 
 
-def _locations(tx: Tx, caller: Caller, share_id: str) -> list[ExportLocation]:
-    return export_locations.of_share(tx, share_id, admin=caller.is_admin, metadata=False)
+def _locations(tx: Tx, caller: Caller, share: Share) -> list[ExportLocation]:
+    return export_locations.of_share(tx, share, admin=caller.is_admin, metadata=False)
 
 
 def _road(tx: Tx, share: Share) -> dict[str, str]:
@@ -78,12 +79,12 @@ def _behind(tx: Tx, share: Share) -> ServerFacts | None:
     """The share server or gateway that the share is reached by; None on the direct road."""
     if share.share_server_id is None:
         return None
-    server = share_servers.find(tx, share.share_server_id)
+    server = share_servers.find(tx, everyone(), share.share_server_id)
     network = server and share_networks.get(tx, everyone(), server.share_network_id)
     if server is None or network is None:
         return None
-    reports = gateway_reports.of_server(tx, server.id)
-    passing = flows_of(flows.of_server(tx, server.id))
+    reports = gateway_reports.of_server(tx, server)
+    passing = flows_of(flows.of_share(tx, share))
     return ServerFacts(
         network=network,
         server=server,
@@ -104,11 +105,11 @@ def explain_vm_share(
         gone = attachment is not None and not vms.find(tx, caller.scope, attachment.vm_id)
         vm = None if gone else reach_vm(tx, caller, attachment.vm_id if attachment else name_or_id)
         name = attachment.host if attachment else vm.host if vm else ""
-        grant = attachments.find_grant(tx, share_id, name) if attachment else None
+        grant = attachments.grant_of(tx, attachment) if attachment else None
         host = vms.host(tx, name)
         facts = VmFacts(
             share=share,
-            locations=_locations(tx, caller, share_id),
+            locations=_locations(tx, caller, share),
             vm=vm,
             attachment=attachment,
             host=host,

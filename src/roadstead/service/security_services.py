@@ -10,15 +10,14 @@ import structlog
 
 from roadstead.model.errors import BadRequest, ConfigError, Conflict, Forbidden, NotFound
 from roadstead.model.ids import new_id
+from roadstead.model.queries import Page, SecurityServiceFilter
 from roadstead.model.share_networks import SecurityService
 from roadstead.service.context import Caller, Service
 from roadstead.service.share_networks import reach as reach_network
 from roadstead.store import security_services as store
 from roadstead.store import share_servers
 from roadstead.store.db import Tx, lock_share_network, utcnow
-from roadstead.store.paging import Page
 from roadstead.store.scope import everyone
-from roadstead.store.security_services import SecurityServiceFilter
 
 log = structlog.get_logger()
 # What may be changed while share servers use it.
@@ -106,17 +105,16 @@ def update(
     columns = _sealed(service, fields)
     with service.db.write() as tx:
         found = _reach(tx, caller, service_id)
-        networks = store.networks_of(tx, service_id)
-        for network_id in networks:
+        for network_id in store.networks_of(tx, found):
             lock_share_network(tx, network_id)
         if not fields.keys() <= _HARMLESS:
-            if any(share_servers.of_network(tx, network_id) for network_id in networks):
+            if share_servers.uses(tx, found):
                 raise Forbidden(f"security service {service_id} is used by share servers")
         new_type = fields.get("type", found.type)
-        if new_type != found.type and new_type in store.types_beside(tx, networks, service_id):
+        if new_type != found.type and new_type in store.types_beside(tx, found):
             raise Conflict(f"a share network has another {new_type} security service")
         if columns:
-            store.update(tx, service_id, **columns)
+            store.update(tx, found, **columns)
         changed = _reach(tx, caller, service_id)
         _check(changed)
     return changed
@@ -125,7 +123,7 @@ def update(
 def delete(service: Service, caller: Caller, service_id: str) -> None:
     """It is gone. Forbidden while a share network has it."""
     with service.db.write() as tx:
-        _reach(tx, caller, service_id)
-        if store.networks_of(tx, service_id):
+        found = _reach(tx, caller, service_id)
+        if store.networks_of(tx, found):
             raise Forbidden(f"security service {service_id} is attached to a share network")
-        store.delete(tx, service_id)
+        store.delete(tx, found)

@@ -3,9 +3,9 @@
 import msgspec
 
 from roadstead.model.errors import Conflict, NotFound
+from roadstead.model.services import ServiceRecord
 from roadstead.service.context import Service
 from roadstead.store import services as store
-from roadstead.store.services import ServiceRecord
 
 SHARE_BINARY = "manila-share"
 

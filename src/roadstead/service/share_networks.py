@@ -6,7 +6,9 @@ import msgspec
 
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from roadstead.model.ids import new_id
+from roadstead.model.queries import NetworkFilter, Page
 from roadstead.model.share_networks import ShareNetwork, Subnet
+from roadstead.model.shares import Share
 from roadstead.model.states import ShareNetworkStatus
 from roadstead.service import segments, share_servers
 from roadstead.service.context import Caller, Service
@@ -14,10 +16,8 @@ from roadstead.store import availability_zones, segment_numbers, subnets
 from roadstead.store import share_networks as store
 from roadstead.store import share_servers as server_store
 from roadstead.store.db import Tx, lock_project, lock_share_network, utcnow
-from roadstead.store.paging import Page
 from roadstead.store.quotas import usage
 from roadstead.store.scope import Scope, everyone
-from roadstead.store.share_networks import NetworkFilter
 
 
 class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +50,11 @@ def require_active(network: ShareNetwork) -> None:
         raise BadRequest(f"share network {network.id} is {network.status}, not active")
 
 
-def check_share(tx: Tx, share_network_id: str | None) -> None:
+def check_share(tx: Tx, share: Share) -> None:
     """BadRequest while the network of a share is being changed, or after that failed."""
-    if share_network_id is not None:
-        status = store.status_of(tx, share_network_id)
-        if status not in (None, ShareNetworkStatus.ACTIVE):
-            raise BadRequest(f"share network {share_network_id} is {status}, not active")
+    status = store.status_of(tx, share)
+    if status not in (None, ShareNetworkStatus.ACTIVE):
+        raise BadRequest(f"share network {share.share_network_id} is {status}, not active")
 
 
 def zone_name(tx: Tx, name_or_id: str | None) -> str | None:
@@ -151,14 +150,14 @@ def update(
         if ids:
             _move_default_subnet(service, tx, network, ids)
         if changes or ids:
-            store.update(tx, network_id, **changes)
+            store.update(tx, network, **changes)
         return reach(tx, caller, network_id)
 
 
 def _move_default_subnet(
     service: Service, tx: Tx, network: ShareNetwork, ids: Mapping[str, str]
 ) -> None:
-    if server_store.of_network(tx, network.id):
+    if server_store.of_network(tx, network):
         raise Forbidden(f"share network {network.id} has share servers; its ids cannot change")
     default = network.subnets_of(None)
     if len(default) != 1:
@@ -171,7 +170,7 @@ def _move_default_subnet(
         ids.get("neutron_net_id", subnet.neutron_net_id),
         ids.get("neutron_subnet_id", subnet.neutron_subnet_id),
     )
-    subnets.update(tx, subnet.id, **columns)
+    subnets.update(tx, subnet, **columns)
     segment_numbers.release_unused(tx, network.project_id)
 
 
@@ -181,13 +180,13 @@ def delete(service: Service, caller: Caller, network_id: str) -> None:
     with service.acting(caller) as act:
         tx = act.tx
         network = reach_locked(tx, caller, network_id)
-        if store.has_shares(tx, network_id):
+        if store.has_shares(tx, network):
             raise Conflict(f"share network {network_id} is used by shares")
         if len(network.subnets) > 1:
             raise Conflict(f"share network {network_id} has several subnets; delete these first")
-        servers = server_store.of_network(tx, network_id)
+        servers = server_store.of_network(tx, network)
         share_servers.remove_unused(act, servers)
-        store.delete(tx, network_id)
+        store.delete(tx, network)
         segment_numbers.release_unused(tx, network.project_id)
 
 
@@ -196,5 +195,4 @@ def reset_status(service: Service, caller: Caller, network_id: str, status: str)
     if status not in frozenset(ShareNetworkStatus):
         raise BadRequest(f"{status!r} is no status of a share network")
     with service.db.write() as tx:
-        reach(tx, caller, network_id)
-        store.update(tx, network_id, status=status)
+        store.update(tx, reach(tx, caller, network_id), status=status)

@@ -44,13 +44,13 @@ def change_all(
     """Network and servers are `network_change`, and the servers' agents are asked to bring them in
     line with what the network is now. Nothing happens without servers."""
     if servers:
-        share_networks.update(act.tx, network.id, status=ShareNetworkStatus.NETWORK_CHANGE)
+        share_networks.update(act.tx, network, status=ShareNetworkStatus.NETWORK_CHANGE)
     for server in servers:
         act.begin("share_server.update", of_server(server), **payload)
 
 
 def _reach(tx: Tx, caller: Caller, server_id: str) -> ShareServer:
-    found = store.find(tx, server_id)
+    found = store.find(tx, caller.scope, server_id)
     if found is None or not caller.is_admin:
         raise NotFound(f"share server {server_id} could not be found")
     return found
@@ -83,9 +83,9 @@ def reset_status(service: Service, caller: Caller, server_id: str, status: str) 
         raise BadRequest(f"{status!r} is no status of a share server")
     with service.db.write() as tx:
         server = _reach(tx, caller, server_id)
-        if server_id in operations.live_resources(tx, server.agent_host):
+        if operations.is_busy(tx, server):
             raise Conflict("an operation on this share server is under way and sets its status")
-        store.update(tx, server_id, status=status)
+        store.update(tx, server, status=status)
 
 
 class Managed(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ def manage(service: Service, caller: Caller, wanted: Managed) -> ShareServer:
             created_at=now,
             updated_at=now,
         )
-        joined = [s.id for s in security_services.of_network(tx, network.id)]
+        joined = [s.id for s in security_services.of_network(tx, network)]
         purpose = store.purpose(server.host, server.subnet_ids, joined)
         store.insert(tx, server, purpose=purpose)
         options = wanted.driver_options
@@ -171,9 +171,9 @@ def unmanage(service: Service, caller: Caller, server_id: str, *, force: bool) -
         if len(server.subnet_ids) > 1:
             raise BadRequest(f"share server {server_id} is on several subnets")
         check("share_server.unmanage", of_server(server))
-        if store.has_shares(tx, server_id):
+        if store.has_shares(tx, server):
             raise BadRequest(f"share server {server_id} holds shares")
         usable = (None, ShareNetworkStatus.ACTIVE)
-        if share_networks.status_of(tx, server.share_network_id) not in usable:
+        if share_networks.status_of(tx, server) not in usable:
             raise BadRequest("its share network is not active")
         act.begin("share_server.unmanage", of_server(server), force=force)

@@ -3,10 +3,11 @@
 Every verb is one transaction: check, insert or move the status, record the operation, enqueue it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from roadstead.model.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
-from roadstead.model.ids import split_pool_name
+from roadstead.model.queries import Page, ShareFilter
 from roadstead.model.shares import ExportLocation, Share, ShareInstance
 from roadstead.model.states import SHARE_RESETTABLE
 from roadstead.ops.begin import Act, check
@@ -14,14 +15,13 @@ from roadstead.ops.subjects import of_share
 from roadstead.service import attached
 from roadstead.service.context import Caller, Service
 from roadstead.service.locks import check_share as check_lock
+from roadstead.service.sizes import check_size, type_of
 from roadstead.store import export_locations as locations
 from roadstead.store import operations
 from roadstead.store import shares as store
 from roadstead.store.db import Tx, lock_project
-from roadstead.store.paging import Page
 from roadstead.store.quotas import usage
 from roadstead.store.scope import Scope, everyone
-from roadstead.store.shares import ShareFilter
 
 
 def _reach(tx: Tx, caller: Caller, share_id: str, *, metadata: bool = True) -> Share:
@@ -88,11 +88,11 @@ def count(
 def update(service: Service, caller: Caller, share_id: str, **changes: Any) -> Share:
     """name, description and is_public hold the given values. Forbidden: public without right."""
     with service.db.write() as tx:
-        reach_own(tx, caller, share_id)
+        share = reach_own(tx, caller, share_id)
         if changes.get("is_public"):
             caller.require("share:set_public_share")
         if changes:
-            store.update(tx, share_id, **changes)
+            store.update(tx, share, **changes)
         return _reach(tx, caller, share_id)
 
 
@@ -102,7 +102,7 @@ def delete(service: Service, caller: Caller, share_id: str) -> None:
     with service.acting(caller) as act:
         share = reach_own(act.tx, caller, share_id)
         check("share.delete", of_share(share))
-        check_lock(act.tx, share_id)
+        check_lock(act.tx, share)
         _delete(act, share)
 
 
@@ -111,16 +111,16 @@ def force_delete(service: Service, caller: Caller, share_id: str) -> None:
     BadRequest while it is locked."""
     with service.acting(caller) as act:
         share = reach_own(act.tx, caller, share_id)
-        check_lock(act.tx, share_id, forced=True)
+        check_lock(act.tx, share, forced=True)
         _delete(act, share)
 
 
 def _delete(act: Act, share: Share) -> None:
     """A share that never reached a pool just goes. Whoever calls has looked at its status."""
     if not share.host:
-        store.delete(act.tx, share.id)
+        store.delete(act.tx, share)
         return
-    attached.refuse_share(act.tx, share.id, "deleted")
+    attached.refuse_share(act.tx, share, "deleted")
     act.begin("share.delete", of_share(share), forced=True)
 
 
@@ -139,10 +139,10 @@ def extend(
             raise BadRequest(
                 f"new size must be larger than {share.size_gib} GiB to extend the share"
             )
-        _check_type_size(service, caller, tx, share, new_size_gib)
+        _check_type_size(caller, tx, share, new_size_gib)
         if not force:
             _check_extend_quota(service, tx, share, new_size_gib)
-        store.update(tx, share_id, reserved_gib=new_size_gib)
+        store.update(tx, share, reserved_gib=new_size_gib)
         act.begin("share.extend", of_share(share), new_size_gib=new_size_gib)
 
 
@@ -154,15 +154,13 @@ def shrink(service: Service, caller: Caller, share_id: str, new_size_gib: int) -
         check("share.shrink", of_share(share))
         if not 0 < new_size_gib < share.size_gib:
             raise BadRequest(f"new size must be from 1 to {share.size_gib - 1} GiB to shrink")
-        _check_type_size(service, caller, act.tx, share, new_size_gib)
+        _check_type_size(caller, act.tx, share, new_size_gib)
         act.begin("share.shrink", of_share(share), new_size_gib=new_size_gib)
 
 
-def _check_type_size(service: Service, caller: Caller, tx: Tx, share: Share, size_gib: int) -> None:
-    from roadstead.service.placement import check_size, type_of
-
+def _check_type_size(caller: Caller, tx: Tx, share: Share, size_gib: int) -> None:
     if share.share_type_id is not None:
-        check_size(type_of(service, tx, share.share_type_id), size_gib, admin=caller.is_admin)
+        check_size(type_of(tx, share.share_type_id), size_gib, admin=caller.is_admin)
 
 
 def _check_extend_quota(service: Service, tx: Tx, share: Share, new_size_gib: int) -> None:
@@ -183,22 +181,20 @@ def reset_status(service: Service, caller: Caller, share_id: str, status: str) -
     if status not in SHARE_RESETTABLE:
         raise BadRequest(f"{status!r} is no status that can be set")
     with service.db.write() as tx:
-        share = reach_own(tx, caller, share_id)
-        _reset_instance(tx, share.instance_id, share.host, status)
+        _reset(tx, reach_own(tx, caller, share_id), status)
 
 
-def _reset_instance(tx: Tx, instance_id: str, host: str, status: str) -> None:
-    agent = split_pool_name(host)[0] if host else ""
-    if instance_id in operations.live_resources(tx, agent):
+def _reset(tx: Tx, of: Share | ShareInstance, status: str) -> None:
+    if operations.is_busy(tx, of):
         raise Conflict("an operation on this share is under way and will set its status")
-    store.set_instance(tx, instance_id, status=status)
+    store.set_instance(tx, of, status=status)
 
 
 def export_locations(service: Service, caller: Caller, share_id: str) -> list[ExportLocation]:
     """The share's locations; admin-only ones only for administrators."""
     with service.db.read() as tx:
-        _reach(tx, caller, share_id)
-        return locations.of_share(tx, share_id, admin=caller.is_admin)
+        share = _reach(tx, caller, share_id)
+        return locations.of_share(tx, share, admin=caller.is_admin)
 
 
 def get_export_location(
@@ -206,19 +202,18 @@ def get_export_location(
 ) -> ExportLocation:
     """One location of this share. NotFound for another share's, Forbidden for an admin-only one."""
     with service.db.read() as tx:
-        _reach(tx, caller, share_id)
-        found = locations.find(tx, location_id)
-        if found is None or found.share_id != share_id:
+        found = locations.find(tx, _reach(tx, caller, share_id), location_id)
+        if found is None:
             raise NotFound(f"export location {location_id} could not be found")
         if found.is_admin_only and not caller.is_admin:
             raise Forbidden("this export location is for administrators")
         return found
 
 
-def legacy_paths(service: Service, share_ids: list[str]) -> dict[str, list[str]]:
-    """Paths by share, for bodies up to 2.8. The caller has already found the shares."""
+def legacy_paths(service: Service, found: Sequence[Share | ShareInstance]) -> dict[str, list[str]]:
+    """Paths by share, for bodies up to 2.8."""
     with service.db.read() as tx:
-        return locations.of_shares(tx, share_ids)
+        return locations.of_shares(tx, found)
 
 
 def instances(service: Service, caller: Caller, share_id: str | None = None) -> list[ShareInstance]:
@@ -233,7 +228,7 @@ def instances(service: Service, caller: Caller, share_id: str | None = None) -> 
 def get_instance(service: Service, caller: Caller, instance_id: str) -> ShareInstance:
     """One instance, for administrators. NotFound otherwise."""
     with service.db.read() as tx:
-        found = store.find_instance(tx, instance_id)
+        found = store.find_instance(tx, caller.scope, instance_id)
     if found is None or not caller.is_admin:
         raise NotFound(f"share instance {instance_id} could not be found")
     return found
@@ -245,7 +240,7 @@ def reset_instance_status(service: Service, caller: Caller, instance_id: str, st
         raise BadRequest(f"{status!r} is no status that can be set")
     instance = get_instance(service, caller, instance_id)
     with service.db.write() as tx:
-        _reset_instance(tx, instance.id, instance.host, status)
+        _reset(tx, instance, status)
 
 
 def force_delete_instance(service: Service, caller: Caller, instance_id: str) -> None:

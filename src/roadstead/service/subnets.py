@@ -53,7 +53,7 @@ def get(
 def _servers_beside(tx: Tx, network: ShareNetwork, zone: str | None) -> list[ShareServer]:
     """The share servers that a new subnet of that zone concerns."""
     beside = {s.id for s in network.subnets_of(zone)}
-    return [s for s in server_store.of_network(tx, network.id) if beside & set(s.subnet_ids)]
+    return [s for s in server_store.of_network(tx, network) if beside & set(s.subnet_ids)]
 
 
 def _change(new: NewSubnet, zone: str | None) -> str:
@@ -154,12 +154,12 @@ def delete(service: Service, caller: Caller, network_id: str, subnet_id: str) ->
     with service.acting(caller) as act:
         tx = act.tx
         network = reach_locked(tx, caller, network_id)
-        _subnet(network, subnet_id)
+        subnet = _subnet(network, subnet_id)
         if network.status == ShareNetworkStatus.NETWORK_CHANGE:
             raise Conflict(f"share network {network_id} is being changed; try again later")
-        servers = server_store.of_network(tx, network_id, subnet_id)
+        servers = server_store.of_network(tx, network, subnet)
         share_servers.remove_unused(act, servers)
-        store.delete(tx, subnet_id)
+        store.delete(tx, subnet)
         segment_numbers.release_unused(tx, network.project_id)
 
 
@@ -171,9 +171,9 @@ def metadata_owner(network_id: str, subnet_id: str) -> Owner:
 
     def change(service: Service, caller: Caller, how: Change) -> dict[str, str]:
         with service.db.write() as tx:
-            old = _subnet(reach_locked(tx, caller, network_id), subnet_id).metadata
-            new = how(old)
-            store.change_metadata(tx, subnet_id, old, new)
+            subnet = _subnet(reach_locked(tx, caller, network_id), subnet_id)
+            new = how(subnet.metadata)
+            store.change_metadata(tx, subnet, new)
             return new
 
     return Owner(id=subnet_id, admin_rule="", admin_keys=(), read=read, change=change)

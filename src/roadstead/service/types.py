@@ -105,24 +105,23 @@ def create(service: Service, caller: Caller, new: NewType) -> ShareType:
 def update(service: Service, caller: Caller, type_id: str, **changes: Any) -> ShareType:
     """name, description and is_public hold the given values. NotFound; Conflict: name taken."""
     with service.db.write() as tx:
-        _reach(tx, caller, type_id)
-        store.update(tx, type_id, **changes)
+        store.update(tx, _reach(tx, caller, type_id), **changes)
         return _reach(tx, caller, type_id)
 
 
 def delete(service: Service, caller: Caller, type_id: str) -> None:
     """NotFound; BadRequest while shares use it."""
     with service.db.write() as tx:
-        _reach(tx, caller, type_id)
-        store.delete(tx, type_id)
+        store.delete(tx, _reach(tx, caller, type_id))
 
 
 def find_projects(service: Service, caller: Caller, type_id: str) -> list[str]:
     """Who may use a private type. NotFound for a public one: there is no such list."""
     with service.db.read() as tx:
-        if _reach(tx, caller, type_id).is_public:
+        found = _reach(tx, caller, type_id)
+        if found.is_public:
             raise NotFound(f"share type {type_id} is public: it has no access list")
-        return store.projects(tx, type_id)
+        return store.projects(tx, found)
 
 
 def add_project(service: Service, caller: Caller, type_id: str, project_id: str) -> None:
@@ -130,15 +129,14 @@ def add_project(service: Service, caller: Caller, type_id: str, project_id: str)
     if project_id != caller.project_id and not _PROJECT.fullmatch(project_id):
         raise BadRequest(f"{project_id[:64]!r} is not a project id")
     with service.db.write() as tx:
-        _reach_private(tx, caller, type_id)
-        store.add_project(tx, type_id, project_id)
+        store.add_project(tx, _reach_private(tx, caller, type_id), project_id)
 
 
 def remove_project(service: Service, caller: Caller, type_id: str, project_id: str) -> None:
     """NotFound when it was not granted; Conflict when the type is public."""
     with service.db.write() as tx:
-        _reach_private(tx, caller, type_id)
-        if not store.remove_project(tx, type_id, project_id):
+        found = _reach_private(tx, caller, type_id)
+        if not store.remove_project(tx, found, project_id):
             raise NotFound(f"project {project_id[:64]} has no access to share type {type_id}")
 
 
@@ -148,8 +146,7 @@ def merge_specs(
     """These specs hold, others stay; returns them as stored. BadRequest on a wrong one."""
     stored = checked(specs, strict_keys=True)
     with service.db.write() as tx:
-        _reach(tx, caller, type_id)
-        store.merge_specs(tx, type_id, stored)
+        store.merge_specs(tx, _reach(tx, caller, type_id), stored)
     return stored
 
 
@@ -158,8 +155,8 @@ def remove_spec(
 ) -> None:
     """Forbidden for a required spec; NotFound when it is not there."""
     with service.db.write() as tx:
-        _reach(tx, caller, type_id)
+        found = _reach(tx, caller, type_id)
         if key in required:
             raise Forbidden(f"extra spec {key} is required")
-        if not store.remove_spec(tx, type_id, key):
+        if not store.remove_spec(tx, found, key):
             raise NotFound(f"share type {type_id} has no extra spec {key}")

@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.access import AccessRule, LockOwner, canonical_target
 from roadstead.model.errors import BadRequest
+from roadstead.model.queries import RuleFilter
 from roadstead.model.shares import Share
-from roadstead.store import pairs
+from roadstead.store import key_values
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 from roadstead.store.scope import Scope
@@ -28,15 +29,6 @@ _WITH_LOCK = _SELECT.add_columns(*(_k[name] for name in _LOCK)).outerjoin(
 )
 
 
-class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    access_type: str | None = None
-    access_to: str | None = None
-    access_level: str | None = None
-    access_key: str | None = None  # for those who can unseal: not looked for here
-    id: str | None = None
-    metadata: Mapping[str, str] = {}
-
-
 def insert(tx: Tx, rule: AccessRule) -> None:
     """The rule's row is there. BadRequest when the share has one for the same target."""
     row = msgspec.structs.asdict(rule)
@@ -49,7 +41,7 @@ def insert(tx: Tx, rule: AccessRule) -> None:
         raise BadRequest(
             f"share {rule.share_id} already has a rule for {rule.access_type} {rule.access_to}"
         ) from error
-    pairs.insert(tx, t.access_rule_metadata, rule.id, metadata)
+    key_values.insert(tx, t.access_rule_metadata, rule.id, metadata)
 
 
 def _rule(row: sa.RowMapping, metadata: dict[str, str]) -> AccessRule:
@@ -65,7 +57,7 @@ def get(tx: Tx, scope: Scope, rule_id: str) -> AccessRule | None:
     row = tx.execute(query).mappings().first()
     if row is None:
         return None
-    return _rule(row, pairs.read(tx, t.access_rule_metadata, rule_id))
+    return _rule(row, key_values.read(tx, t.access_rule_metadata, rule_id))
 
 
 def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[AccessRule]:
@@ -76,9 +68,9 @@ def of_share(tx: Tx, scope: Scope, share_id: str, wanted: RuleFilter) -> list[Ac
             where.append(_a[name] == value)
     if wanted.access_to is not None:
         where.append(_a.target == canonical_target(wanted.access_type or "", wanted.access_to))
-    where += pairs.matching(t.access_rule_metadata, _a.id, wanted.metadata)
+    where += key_values.matching(t.access_rule_metadata, _a.id, wanted.metadata)
     rows = tx.execute(_WITH_LOCK.where(*where).order_by(_a.created_at, _a.id)).mappings().all()
-    found = pairs.read_many(tx, t.access_rule_metadata, (row["id"] for row in rows))
+    found = key_values.read_many(tx, t.access_rule_metadata, (row["id"] for row in rows))
     return [_rule(row, found.get(row["id"], {})) for row in rows]
 
 
@@ -136,33 +128,23 @@ def _by_share(tx: Tx, query: sa.Executable) -> dict[str, list[AccessRule]]:
     return found
 
 
-def in_shares_on(tx: Tx, agent_host: str) -> dict[str, list[AccessRule]]:
-    """Rules by share id of every share this agent looks after; one statement."""
-    query = _SELECT.join(t.share_instances, t.share_instances.c.share_id == _a.share_id).where(
-        t.share_instances.c.agent_host == agent_host
-    )
-    found: dict[str, list[AccessRule]] = {}
-    for row in tx.execute(query).mappings():
-        found.setdefault(row["share_id"], []).append(AccessRule(**row))
-    return found
-
-
-def update(tx: Tx, rule_id: str, **values: Any) -> None:
+def update_by_id(tx: Tx, rule_id: str, **values: Any) -> None:
     """These columns of the rule hold these values; updated_at is now."""
     tx.execute(
         t.access_rules.update().where(_a.id == rule_id).values(**values, updated_at=utcnow())
     )
 
 
-def merge_metadata(tx: Tx, rule_id: str, new: Mapping[str, str]) -> None:
+def merge_metadata(tx: Tx, rule: AccessRule, new: Mapping[str, str]) -> None:
     """The rule has these pairs, beside those it had."""
-    pairs.merge(tx, t.access_rule_metadata, rule_id, new)
+    key_values.merge(tx, t.access_rule_metadata, rule.id, new)
 
 
-def remove_metadata(tx: Tx, rule_id: str, key: str) -> bool:
+def remove_metadata(tx: Tx, rule: AccessRule, key: str) -> bool:
     """True when there was such a pair; it is gone."""
-    return pairs.remove(tx, t.access_rule_metadata, rule_id, [key]) > 0
+    return key_values.remove(tx, t.access_rule_metadata, rule.id, [key]) > 0
 
 
-def delete(tx: Tx, rule_id: str) -> None:
+def delete_by_id(tx: Tx, rule_id: str) -> None:
+    """The rule's row is gone, and with it its metadata and its locks."""
     tx.execute(t.access_rules.delete().where(_a.id == rule_id))

@@ -6,21 +6,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from roadstead.model.access import AccessRule
 from roadstead.model.attachments import Attachment, Grant
 from roadstead.model.errors import Conflict
+from roadstead.model.queries import AttachmentFilter
 from roadstead.store import tables_attachments as t
 from roadstead.store.db import Tx, utcnow
 from roadstead.store.scope import Scope
 
 _a, _g = t.attachments.c, t.grants.c
-
-
-class AttachmentFilter(msgspec.Struct, frozen=True, kw_only=True):
-    share_id: str | None = None
-    vm: str | None = None  # id or name
-    host: str | None = None
-    target_host: str | None = None
-    state: str | None = None
 
 
 def _attachment(row: Any) -> Attachment:
@@ -58,21 +52,28 @@ def find_all(tx: Tx, scope: Scope, wanted: AttachmentFilter | None = None) -> li
     return [_attachment(row) for row in tx.execute(query).mappings()]
 
 
-def count(tx: Tx, project_id: str) -> int:
-    """How many the project has."""
-    query = sa.select(sa.func.count()).where(_a.project_id == project_id)
+def count(tx: Tx, scope: Scope) -> int:
+    """How many the scope admits."""
+    query = sa.select(sa.func.count()).select_from(t.attachments)
+    query = query.where(scope.admits(_a.project_id))
     return int(tx.execute(query).scalar_one())
 
 
-def update(tx: Tx, attachment_id: str, **values: Any) -> None:
+def update(tx: Tx, attachment: Attachment, **values: Any) -> None:
     """These columns hold these values; updated_at is now."""
+    update_by_id(tx, attachment.id, **values)
+
+
+def update_by_id(tx: Tx, attachment_id: str, **values: Any) -> None:
+    """As `update`."""
     tx.execute(
         t.attachments.update().where(_a.id == attachment_id).values(**values, updated_at=utcnow())
     )
 
 
-def delete(tx: Tx, attachment_id: str) -> None:
-    tx.execute(t.attachments.delete().where(_a.id == attachment_id))
+def delete(tx: Tx, attachment: Attachment) -> None:
+    """The row is gone."""
+    tx.execute(t.attachments.delete().where(_a.id == attachment.id))
 
 
 def users(tx: Tx, share_id: str, host: str, level: str | None = None) -> list[Attachment]:
@@ -91,6 +92,11 @@ def users(tx: Tx, share_id: str, host: str, level: str | None = None) -> list[At
 # --- grants -----------------------------------------------------------------------------------
 
 
+def grant_of(tx: Tx, attachment: Attachment) -> Grant | None:
+    """The grant by which the attachment's host reaches the share; None where the bytes are."""
+    return find_grant(tx, attachment.share_id, attachment.host)
+
+
 def find_grant(tx: Tx, share_id: str, host: str) -> Grant | None:
     query = t.grants.select().where(_g.share_id == share_id, _g.host == host)
     row = tx.execute(query).mappings().first()
@@ -103,9 +109,9 @@ def grants_on(tx: Tx, host: str) -> list[Grant]:
     return [Grant(**row) for row in rows]
 
 
-def grant_of_rule(tx: Tx, access_rule_id: str) -> Grant | None:
+def grant_of_rule(tx: Tx, rule: AccessRule) -> Grant | None:
     """The grant that this rule holds up, if any: such a rule is not the user's to remove."""
-    query = t.grants.select().where(_g.access_rule_id == access_rule_id)
+    query = t.grants.select().where(_g.access_rule_id == rule.id)
     row = tx.execute(query).mappings().first()
     return None if row is None else Grant(**row)
 

@@ -1,23 +1,14 @@
 """Availability zones: rows made by the services that live in them."""
 
-import datetime
-
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.ids import new_id
+from roadstead.model.services import Zone
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 
 _z = t.availability_zones.c
-
-
-class Zone(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    name: str
-    created_at: datetime.datetime
-    updated_at: datetime.datetime | None = None
 
 
 def ensure(tx: Tx, name: str) -> None:

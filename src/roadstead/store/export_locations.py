@@ -6,9 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadstead.model.ids import new_id
-from roadstead.model.shares import ExportLocation
+from roadstead.model.shares import ExportLocation, Share, ShareInstance
 from roadstead.model.world import ExportPath
-from roadstead.store import pairs
+from roadstead.store import key_values
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 
@@ -21,24 +21,24 @@ _SELECT = sa.select(
 
 def _locations(tx: Tx, rows: Sequence[Any], *, metadata: bool = True) -> list[ExportLocation]:
     ids = (row["id"] for row in rows) if metadata else ()
-    found = pairs.read_many(tx, t.export_location_metadata, ids)
+    found = key_values.read_many(tx, t.export_location_metadata, ids)
     return [ExportLocation(**row, metadata=found.get(row["id"], {})) for row in rows]
 
 
-def of_share(tx: Tx, share_id: str, *, admin: bool, metadata: bool = True) -> list[ExportLocation]:
-    """A share's locations, preferred ones first; admin-only ones only for administrators. The
-    caller has already found the share within its scope. Two statements; one, and `metadata` empty,
-    for a caller that does not need it."""
-    where = [_i.share_id == share_id]
+def of_share(tx: Tx, share: Share, *, admin: bool, metadata: bool = True) -> list[ExportLocation]:
+    """A share's locations, preferred ones first; admin-only ones only for administrators. Two
+    statements; one, and `metadata` empty, for a caller that does not need it."""
+    where = [_i.share_id == share.id]
     if not admin:
         where.append(sa.not_(_l.is_admin_only))
     query = _SELECT.where(*where).order_by(_l.preferred.desc(), _l.path)
     return _locations(tx, tx.execute(query).mappings().all(), metadata=metadata)
 
 
-def of_shares(tx: Tx, share_ids: Sequence[str]) -> dict[str, list[str]]:
+def of_shares(tx: Tx, of: Sequence[Share | ShareInstance]) -> dict[str, list[str]]:
     """Paths that everybody may see, by share; one statement (bodies up to 2.8 carry them)."""
     found: dict[str, list[str]] = {}
+    share_ids = [each.id if isinstance(each, Share) else each.share_id for each in of]
     query = (
         sa.select(_i.share_id, _l.path)
         .join_from(t.export_locations, t.share_instances, _i.id == _l.instance_id)
@@ -50,31 +50,25 @@ def of_shares(tx: Tx, share_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def of_instance(tx: Tx, instance_id: str) -> list[ExportLocation]:
-    """Every location of one instance."""
-    return _locations(tx, tx.execute(_SELECT.where(_l.instance_id == instance_id)).mappings().all())
-
-
-def find(tx: Tx, location_id: str) -> ExportLocation | None:
-    """By id; the caller checks that its share is the one in the request."""
-    found = _locations(tx, tx.execute(_SELECT.where(_l.id == location_id)).mappings().all())
+def find(tx: Tx, share: Share, location_id: str) -> ExportLocation | None:
+    """The location of that id, if it is this share's."""
+    mine = _SELECT.where(_l.id == location_id, _i.share_id == share.id)
+    found = _locations(tx, tx.execute(mine).mappings().all())
     return found[0] if found else None
 
 
-def set_preferred(tx: Tx, location_id: str, preferred: bool) -> None:
+def set_preferred(tx: Tx, location: ExportLocation, preferred: bool) -> None:
     """The location is one that clients should try first, or is not; updated_at is now."""
     tx.execute(
         t.export_locations.update()
-        .where(_l.id == location_id)
+        .where(_l.id == location.id)
         .values(preferred=preferred, updated_at=utcnow())
     )
 
 
-def change_metadata(
-    tx: Tx, location_id: str, old: Mapping[str, str], new: Mapping[str, str]
-) -> None:
-    """The location has exactly the new pairs; it had the old ones."""
-    pairs.change(tx, t.export_location_metadata, location_id, old, new)
+def change_metadata(tx: Tx, location: ExportLocation, new: Mapping[str, str]) -> None:
+    """The location has exactly the new pairs, where it had those with which it was read."""
+    key_values.change(tx, t.export_location_metadata, location.id, location.metadata, new)
 
 
 def replace(tx: Tx, instance_id: str, paths: Sequence[ExportPath]) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
 from roadstead.model.share_networks import FlowLease, Lease, Subnet
+from roadstead.model.shares import Share
 from roadstead.model.states import GatewayRole
 from roadstead.store import allocations
 from roadstead.store import tables_networks as t
@@ -108,6 +109,11 @@ def release_on(tx: Tx, share_server_id: str, subnet_id: str) -> None:
 def of_server(tx: Tx, share_server_id: str) -> list[FlowLease]:
     """Those in use, in the order they were given."""
     return _found(tx, _f.share_server_id == share_server_id)
+
+
+def of_share(tx: Tx, share: Share) -> list[FlowLease]:
+    """Those in use for one share."""
+    return _found(tx, _f.instance_id == share.instance_id)
 
 
 def on_host(tx: Tx, agent_host: str) -> list[FlowLease]:

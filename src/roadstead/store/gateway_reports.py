@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from roadstead.model.share_networks import GatewayReport, GatewayShown
+from roadstead.model.share_networks import GatewayReport, GatewayShown, ShareServer
 from roadstead.model.states import GatewayRole
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx
@@ -58,7 +58,7 @@ def find_all(tx: Tx, scope: Scope) -> list[GatewayShown]:
     return found
 
 
-def of_server(tx: Tx, share_server_id: str) -> list[GatewayReport]:
+def of_server(tx: Tx, server: ShareServer) -> list[GatewayReport]:
     """What was seen of it, that of the active gateway first."""
-    query = t.gateway_reports.select().where(_r.share_server_id == share_server_id)
+    query = t.gateway_reports.select().where(_r.share_server_id == server.id)
     return [GatewayReport(**row) for row in tx.execute(query.order_by(_r.role)).mappings()]

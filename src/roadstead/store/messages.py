@@ -1,21 +1,21 @@
 """User messages."""
 
 import datetime
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.messages import Message
+from roadstead.model.queries import MessageFilter, Page
 from roadstead.store import tables as t
 from roadstead.store.db import Tx
-from roadstead.store.paging import Page, apply_page
+from roadstead.store.paging import apply_page
 from roadstead.store.scope import Scope
 
 _m = t.messages.c
 
-# Sort keys of the wire (wire.md#messages) and the columns they mean.
+# What the sort keys of `model/queries.py` mean.
 SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{
         name: _m[name]
@@ -26,19 +26,6 @@ SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     },
     "message_level": _m.level,
 }
-
-
-class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message must be like to be listed; None or empty = does not matter."""
-
-    request_id: str | None = None
-    resource_types: Sequence[str] = ()
-    resource_id: str | None = None
-    action_id: str | None = None
-    detail_id: str | None = None
-    level: str | None = None
-    created_since: datetime.datetime | None = None
-    created_before: datetime.datetime | None = None
 
 
 def insert(tx: Tx, message: Message) -> None:

@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.errors import Conflict
-from roadstead.model.operations import Operation
+from roadstead.model.operations import Journalled, Operation
+from roadstead.model.queries import OperationFilter
+from roadstead.model.share_networks import ShareServer
+from roadstead.model.shares import Share, ShareInstance
 from roadstead.model.states import OPERATION_LIVE
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
@@ -38,23 +41,6 @@ def find(tx: Tx, operation_id: str) -> tuple[Operation, list[str]] | None:
     """The operation and the names of its journalled steps."""
     row = tx.execute(t.operations.select().where(_o.id == operation_id)).mappings().first()
     return None if row is None else (_operation(row), list(row["steps_done"]))
-
-
-class OperationFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation must be like to be listed; None = does not matter."""
-
-    share_id: str | None = None
-    resource_id: str | None = None
-    state: str | None = None
-    verb: str | None = None
-
-
-class Journalled(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation and the names of its journalled steps."""
-
-    operation: Operation
-    share_id: str
-    steps_done: list[str]
 
 
 def _journalled(row: Any) -> Journalled:
@@ -94,11 +80,21 @@ def live_on(tx: Tx, host: str) -> list[Operation]:
     return [_operation(row) for row in tx.execute(query.order_by(_o.created_at)).mappings()]
 
 
-def count_live(tx: Tx) -> dict[tuple[str, str], int]:
-    """How many unfinished operations there are, by verb and state."""
-    query = sa.select(_o.verb, _o.state, sa.func.count()).where(_LIVE)
+def count_live(tx: Tx, scope: Scope) -> dict[tuple[str, str], int]:
+    """How many unfinished operations the scope admits, by verb and state."""
+    query = sa.select(_o.verb, _o.state, sa.func.count())
+    query = query.where(_LIVE, scope.admits(_o.project_id))
     rows = tx.execute(query.group_by(_o.verb, _o.state))
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+def is_busy(tx: Tx, resource: Share | ShareInstance | ShareServer) -> bool:
+    """True while an unfinished operation of its agent is working on it. The journal knows a share
+    by its instance."""
+    resource_id = resource.instance_id if isinstance(resource, Share) else resource.id
+    agent = resource.host.partition("@")[0]
+    query = sa.exists().where(_o.resource_id == resource_id, _o.host == agent, _LIVE)
+    return bool(tx.execute(sa.select(query)).scalar_one())
 
 
 def live_resources(tx: Tx, host: str) -> set[str]:

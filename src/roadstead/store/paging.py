@@ -3,23 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 
 from roadstead.model.errors import BadRequest
+from roadstead.model.queries import Page
 from roadstead.store.db import Tx
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """`limit` None = all. The id breaks ties, in the same direction; what has no value for the
-    sort key is the smallest."""
-
-    limit: int | None = None
-    offset: int = 0
-    sort_key: str = "created_at"
-    descending: bool = True
-    after: str | None = None  # id of the row before the first wanted one (a marker)
-
 
 Query = TypeVar("Query", bound="sa.Select[*tuple[Any, ...]]")
 

@@ -8,10 +8,9 @@ serialised by `db.lock_project`.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
-from roadstead.model.quotas import DEFAULT_LIMITS
+from roadstead.model.quotas import DEFAULT_LIMITS, Usage
 from roadstead.model.states import ShareStatus
 from roadstead.store import tables as t
 from roadstead.store import tables_networks
@@ -54,14 +53,6 @@ _USAGE = (
     .outerjoin_from(_counts, _limit_rows, sa.true())
     .order_by(_limit_rows.c.rank)
 )
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """`in_use` counts what is there, `reserved` what is being made or extended."""
-
-    limit: int
-    in_use: int = 0
-    reserved: int = 0
 
 
 def limits(tx: Tx, project_id: str, defaults: Mapping[str, int] = DEFAULT_LIMITS) -> dict[str, int]:

@@ -1,4 +1,17 @@
-"""Whose rows a query may see. Every store function takes one: tenancy cannot be forgotten."""
+"""Whose rows a query may see: tenancy cannot be forgotten.
+
+Every function here that the service calls, for whoever asked, takes one of three:
+
+- a Scope: it sees no row that the scope does not admit;
+- the row, as a read in a scope gave it: it sees what belongs to that row, or changes it, so that
+  nobody changes what he could not read;
+- a `project_id`, where limits are counted or numbers given out: there is nothing else to see.
+
+Agents look after everybody's rows. They read with `everyone()`, by their own host (`…_on`), or by
+ids that their journal or the world gave them; they write what the journal names (`…_by_id`). The
+service calls none of these. `tests/unit/store/test_scope.py` looks at each call, and names what
+belongs to no project: pools, zones, processes, compute hosts, defaults of the quota.
+"""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Security services, and which share networks have them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,27 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.errors import Forbidden
-from roadstead.model.share_networks import SecurityService
+from roadstead.model.queries import Page, SecurityServiceFilter
+from roadstead.model.share_networks import SecurityService, ShareNetwork, ShareServer
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, utcnow
-from roadstead.store.paging import Page, Query, apply_page
+from roadstead.store.paging import Query, apply_page
 from roadstead.store.scope import Scope
 
 _v, _a = t.security_services.c, t.network_security_services.c
-_SORT: dict[str, sa.ColumnElement[Any]] = {"created_at": _v.created_at}
-
-
-class SecurityServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a security service must be like to be listed; None = does not matter."""
-
-    id: str | None = None
-    name: str | None = None
-    type: str | None = None
-    user: str | None = None
-    server: str | None = None
-    dns_ip: str | None = None
-    domain: str | None = None
-    share_network_id: str | None = None
+SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {"created_at": _v.created_at}
 
 
 def insert(tx: Tx, service: SecurityService) -> None:
@@ -69,11 +57,12 @@ def _paged(tx: Tx, query: Query, scope: Scope, wanted: SecurityServiceFilter, pa
         tie = _a.share_network_id == network_id
         where.append(sa.exists().where(_a.security_service_id == _v.id, tie))
     query = query.where(scope.admits(_v.project_id), *where)
-    return apply_page(tx, query, page, _SORT, _v.id, visible=scope.admits(_v.project_id))
+    return apply_page(tx, query, page, SORT_COLUMNS, _v.id, visible=scope.admits(_v.project_id))
 
 
-def of_network(tx: Tx, network_id: str) -> list[SecurityService]:
-    """The security services of one network, by type."""
+def of_network(tx: Tx, of: ShareNetwork | ShareServer) -> list[SecurityService]:
+    """The security services of the network, or of the one that a server is on; by type."""
+    network_id = of.id if isinstance(of, ShareNetwork) else of.share_network_id
     query = sa.select(t.security_services).join(
         t.network_security_services, _a.security_service_id == _v.id
     )
@@ -81,42 +70,44 @@ def of_network(tx: Tx, network_id: str) -> list[SecurityService]:
     return [SecurityService(**row) for row in tx.execute(query).mappings()]
 
 
-def networks_of(tx: Tx, service_id: str) -> list[str]:
+def networks_of(tx: Tx, service: SecurityService) -> list[str]:
     """Ids of the networks that have it."""
-    query = sa.select(_a.share_network_id).where(_a.security_service_id == service_id)
+    query = sa.select(_a.share_network_id).where(_a.security_service_id == service.id)
     return list(tx.execute(query.order_by(_a.share_network_id)).scalars())
 
 
-def update(tx: Tx, service_id: str, **values: Any) -> None:
+def update(tx: Tx, service: SecurityService, **values: Any) -> None:
     """These columns hold these values; updated_at is now."""
     changed = {**values, "updated_at": utcnow()}
-    tx.execute(t.security_services.update().where(_v.id == service_id).values(changed))
+    tx.execute(t.security_services.update().where(_v.id == service.id).values(changed))
 
 
-def delete(tx: Tx, service_id: str) -> None:
+def delete(tx: Tx, service: SecurityService) -> None:
     """It is gone. Forbidden while a network has it."""
     try:
-        tx.execute(t.security_services.delete().where(_v.id == service_id))
+        tx.execute(t.security_services.delete().where(_v.id == service.id))
     except IntegrityError as error:
-        raise Forbidden(f"security service {service_id} is attached to a share network") from error
+        raise Forbidden(f"security service {service.id} is attached to a share network") from error
 
 
-def attach(tx: Tx, network_id: str, service_id: str) -> None:
+def attach(tx: Tx, network: ShareNetwork, service: SecurityService) -> None:
     """The network has it. The caller holds the network's lock and knows that it had not."""
-    row = {"share_network_id": network_id, "security_service_id": service_id}
+    row = {"share_network_id": network.id, "security_service_id": service.id}
     tx.execute(t.network_security_services.insert().values(row))
 
 
-def detach(tx: Tx, network_id: str, service_id: str) -> bool:
+def detach(tx: Tx, network: ShareNetwork, service: SecurityService) -> bool:
     """True when the network had it; it has no longer."""
-    tie = (_a.share_network_id == network_id, _a.security_service_id == service_id)
+    tie = (_a.share_network_id == network.id, _a.security_service_id == service.id)
     return tx.execute(t.network_security_services.delete().where(*tie)).rowcount == 1
 
 
-def types_beside(tx: Tx, network_ids: Iterable[str], service_id: str) -> set[str]:
-    """Types that these networks have of other security services."""
-    query = sa.select(_v.type).join(t.network_security_services, _a.security_service_id == _v.id)
-    query = query.where(_a.share_network_id.in_(list(network_ids)), _v.id != service_id)
+def types_beside(tx: Tx, service: SecurityService) -> set[str]:
+    """Types of the other security services that its networks have."""
+    mine = sa.select(_a.share_network_id).where(_a.security_service_id == service.id)
+    ties = t.network_security_services.alias()
+    query = sa.select(_v.type).join(ties, ties.c.security_service_id == _v.id)
+    query = query.where(ties.c.share_network_id.in_(mine), _v.id != service.id)
     return set(tx.execute(query).scalars())
 
 

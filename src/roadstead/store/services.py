@@ -4,44 +4,15 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from roadstead.model.states import ServiceState, ServiceStatus
-from roadstead.store import availability_zones
+from roadstead.model.services import ServiceRecord
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 from roadstead.store.pools import SERVICE_DOWN_AFTER
 
 _v = t.services.c
-
-
-class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A process: `host` is the machine's name, `host@backend` for manila-share."""
-
-    id: int
-    binary: str
-    host: str
-    availability_zone: str
-    disabled: bool = False
-    disabled_reason: str | None = None
-    heartbeat_at: datetime.datetime | None = None
-    up: bool = False
-    ensuring: bool = False  # its agent was asked to look at all its shares, and has not done so
-
-    @property
-    def state(self) -> ServiceState:
-        return ServiceState.UP if self.up else ServiceState.DOWN
-
-    @property
-    def status(self) -> ServiceStatus:
-        return ServiceStatus.DISABLED if self.disabled else ServiceStatus.ENABLED
-
-
-def ensure_zone(tx: Tx, name: str) -> None:
-    """The zone that a service is going to name is there."""
-    availability_zones.ensure(tx, name)
 
 
 def heartbeat(tx: Tx, *, binary: str, host: str, zone: str) -> None:

@@ -1,18 +1,19 @@
 """Share networks, with their subnets and with what their share servers can do."""
 
-import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from roadstead.model.share_networks import ShareNetwork
+from roadstead.model.queries import NetworkFilter, Page, SubnetFilter
+from roadstead.model.share_networks import ShareNetwork, ShareServer
+from roadstead.model.shares import Share
 from roadstead.model.states import ShareNetworkStatus, ShareServerStatus, ShareStatus, Status
 from roadstead.store import subnets
 from roadstead.store import tables as base
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, utcnow
-from roadstead.store.paging import Page, Query, apply_page, contains
+from roadstead.store.paging import Query, apply_page, contains
 from roadstead.store.scope import Scope
 
 _n, _b, _s = t.share_networks.c, t.subnets.c, t.share_servers.c
@@ -24,35 +25,7 @@ _SELECT = sa.select(
         for name in ("security_service_update_support", "network_allocation_update_support")
     ),
 )
-_SORT: dict[str, sa.ColumnElement[Any]] = {"created_at": _n.created_at}
-
-
-class SubnetFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What one of a network's subnets must be like; None = does not matter."""
-
-    neutron_net_id: str | None = None
-    neutron_subnet_id: str | None = None
-    network_type: str | None = None
-    segmentation_id: int | None = None
-    cidr: str | None = None
-    ip_version: int | None = None
-    gateway: str | None = None
-    mtu: int | None = None
-
-
-class NetworkFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a share network must be like to be listed; None = does not matter."""
-
-    name: str | None = None
-    name_like: str | None = None
-    description: str | None = None
-    description_like: str | None = None
-    status: str | None = None
-    project_id: str | None = None
-    security_service_id: str | None = None
-    created_since: datetime.datetime | None = None
-    created_before: datetime.datetime | None = None
-    subnet: SubnetFilter = SubnetFilter()
+SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {"created_at": _n.created_at}
 
 
 def insert(tx: Tx, network: ShareNetwork) -> None:
@@ -91,7 +64,7 @@ def find_names(
 
 def _paged(tx: Tx, query: Query, scope: Scope, wanted: NetworkFilter, page: Page) -> Query:
     query = query.where(scope.admits(_n.project_id), *_where(wanted))
-    return apply_page(tx, query, page, _SORT, _n.id, visible=scope.admits(_n.project_id))
+    return apply_page(tx, query, page, SORT_COLUMNS, _n.id, visible=scope.admits(_n.project_id))
 
 
 def _where(f: NetworkFilter) -> list[sa.ColumnElement[bool]]:
@@ -121,35 +94,38 @@ def _where(f: NetworkFilter) -> list[sa.ColumnElement[bool]]:
     return where
 
 
-def update(tx: Tx, network_id: str, **values: Any) -> None:
+def update(tx: Tx, network: ShareNetwork, **values: Any) -> None:
     """These columns hold these values; updated_at is now."""
     tx.execute(
-        t.share_networks.update().where(_n.id == network_id).values(**values, updated_at=utcnow())
+        t.share_networks.update().where(_n.id == network.id).values(**values, updated_at=utcnow())
     )
 
 
-def delete(tx: Tx, network_id: str) -> None:
+def delete(tx: Tx, network: ShareNetwork) -> None:
     """The network's row is gone, and with it subnets, checks and its ties to security services.
     Its share servers are not."""
-    tx.execute(t.share_networks.delete().where(_n.id == network_id))
+    tx.execute(t.share_networks.delete().where(_n.id == network.id))
 
 
-def has_shares(tx: Tx, network_id: str) -> bool:
+def has_shares(tx: Tx, network: ShareNetwork) -> bool:
     """True when a share of any state names the network."""
     i = base.share_instances.c
-    return bool(tx.execute(sa.select(sa.exists().where(i.share_network_id == network_id))).scalar())
+    return bool(tx.execute(sa.select(sa.exists().where(i.share_network_id == network.id))).scalar())
 
 
-def unavailable_shares(tx: Tx, network_id: str) -> bool:
+def unavailable_shares(tx: Tx, network: ShareNetwork) -> bool:
     """True when a share on it is in another state than available."""
     i = base.share_instances.c
-    query = sa.exists().where(i.share_network_id == network_id, i.status != ShareStatus.AVAILABLE)
+    query = sa.exists().where(i.share_network_id == network.id, i.status != ShareStatus.AVAILABLE)
     return bool(tx.execute(sa.select(query)).scalar())
 
 
-def status_of(tx: Tx, network_id: str) -> str | None:
-    """For who only wants to know whether it may be used now."""
-    return tx.execute(sa.select(_n.status).where(_n.id == network_id)).scalar()
+def status_of(tx: Tx, on_it: Share | ShareServer) -> str | None:
+    """Of the network that a share or a server is on: for who only wants to know whether it may be
+    used now. None when it is on none."""
+    if on_it.share_network_id is None:
+        return None
+    return tx.execute(sa.select(_n.status).where(_n.id == on_it.share_network_id)).scalar()
 
 
 def settle(tx: Tx, network_id: str, server_id: str, server_status: Status) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,14 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from roadstead.model.errors import Conflict, NoValidPool
 from roadstead.model.ids import new_id
-from roadstead.model.share_networks import ShareNetwork, ShareServer
+from roadstead.model.share_networks import SecurityService, ShareNetwork, ShareServer, Subnet
 from roadstead.model.states import ShareServerStatus
 from roadstead.model.verbs import SERVER_USABLE, VERBS
-from roadstead.store import pairs, segment_numbers
+from roadstead.store import key_values, segment_numbers
 from roadstead.store import tables as base
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, lock_named, lock_share_network, utcnow
-from roadstead.store.scope import Scope
+from roadstead.store.scope import Scope, project
 
 _s, _u, _n = t.share_servers.c, t.share_server_subnets.c, t.share_networks.c
 _i, _h = base.share_instances.c, base.shares.c
@@ -67,7 +67,7 @@ def ensure_row(tx: Tx, network: ShareNetwork, wanted: Wanted) -> tuple[ShareServ
     """
     lock_share_network(tx, network.id)
     for server_id in _with_room(tx, wanted):
-        found = find(tx, server_id)
+        found = find(tx, project(network.project_id), server_id)
         if found is not None:
             return found, False
     _check_room_for_server(tx, wanted)
@@ -137,20 +137,18 @@ def insert(tx: Tx, server: ShareServer, *, purpose: str) -> None:
     rows = [{"share_server_id": server.id, "subnet_id": i} for i in server.subnet_ids]
     if rows:
         tx.execute(t.share_server_subnets.insert(), rows)
-    pairs.insert(tx, t.share_server_details, server.id, server.details)
+    key_values.insert(tx, t.share_server_details, server.id, server.details)
 
 
-def find(tx: Tx, server_id: str) -> ShareServer | None:
-    """By id, whoever owns it: for the agent and for administrators."""
-    found = _found(tx, _SELECT.where(_s.id == server_id))
+def find(tx: Tx, scope: Scope, server_id: str) -> ShareServer | None:
+    """The server when the scope admits it."""
+    found = _found(tx, _SELECT.where(_s.id == server_id, scope.admits(_s.project_id)))
     return found[0] if found else None
 
 
-def find_all(
-    tx: Tx, scope: Scope, where: Sequence[sa.ColumnElement[bool]] = ()
-) -> list[ShareServer]:
+def find_all(tx: Tx, scope: Scope) -> list[ShareServer]:
     """Servers that the scope admits, the newest first; three statements."""
-    return _found(tx, _SELECT.where(scope.admits(_s.project_id), *where))
+    return _found(tx, _SELECT.where(scope.admits(_s.project_id)))
 
 
 def _found(tx: Tx, query: sa.Select[*tuple[Any, ...]]) -> list[ShareServer]:
@@ -161,7 +159,7 @@ def _found(tx: Tx, query: sa.Select[*tuple[Any, ...]]) -> list[ShareServer]:
         ties = t.share_server_subnets.select().where(_u.share_server_id.in_(chunk))
         for tie in tx.execute(ties.order_by(_u.subnet_id)):
             subnets.setdefault(tie.share_server_id, []).append(tie.subnet_id)
-    details = pairs.read_many(tx, t.share_server_details, ids)
+    details = key_values.read_many(tx, t.share_server_details, ids)
     return [
         ShareServer(
             **row,
@@ -172,13 +170,24 @@ def _found(tx: Tx, query: sa.Select[*tuple[Any, ...]]) -> list[ShareServer]:
     ]
 
 
-def of_network(tx: Tx, network_id: str, subnet_id: str | None = None) -> list[ShareServer]:
+def of_network(tx: Tx, network: ShareNetwork, subnet: Subnet | None = None) -> list[ShareServer]:
     """The network's servers that are not going away; with a subnet, those that are on it."""
-    where = [_s.share_network_id == network_id, _s.status != ShareServerStatus.DELETING]
-    if subnet_id is not None:
-        on_it = sa.exists().where(_u.share_server_id == _s.id, _u.subnet_id == subnet_id)
+    where = [_s.share_network_id == network.id, _s.status != ShareServerStatus.DELETING]
+    if subnet is not None:
+        on_it = sa.exists().where(_u.share_server_id == _s.id, _u.subnet_id == subnet.id)
         where.append(on_it)
     return _found(tx, _SELECT.where(*where))
+
+
+def uses(tx: Tx, service: SecurityService) -> bool:
+    """True when a network that has it has a server that is not going away."""
+    v = t.network_security_services.c
+    query = sa.exists().where(
+        v.security_service_id == service.id,
+        _s.share_network_id == v.share_network_id,
+        _s.status != ShareServerStatus.DELETING,
+    )
+    return bool(tx.execute(sa.select(query)).scalar_one())
 
 
 def on_host(tx: Tx, agent_host: str) -> list[ShareServer]:
@@ -206,20 +215,25 @@ def unused_on(tx: Tx, agent_host: str) -> list[ShareServer]:
     return _found(tx, _SELECT.where(mine, *idle))
 
 
-def has_shares(tx: Tx, server_id: str) -> bool:
+def has_shares(tx: Tx, server: ShareServer) -> bool:
     """True when a share is on it, in whatever state."""
-    query = sa.exists().where(_i.share_server_id == server_id)
+    query = sa.exists().where(_i.share_server_id == server.id)
     return bool(tx.execute(sa.select(query)).scalar())
 
 
 def is_unused(tx: Tx, server: ShareServer) -> bool:
     """True when no share is on it, nor will be before `tx` ends."""
     lock_share_network(tx, server.share_network_id)
-    return not has_shares(tx, server.id)
+    return not has_shares(tx, server)
 
 
-def update(tx: Tx, server_id: str, **values: Any) -> None:
+def update(tx: Tx, server: ShareServer, **values: Any) -> None:
     """These columns hold these values; updated_at is now, from which `unused_on` counts."""
+    update_by_id(tx, server.id, **values)
+
+
+def update_by_id(tx: Tx, server_id: str, **values: Any) -> None:
+    """As `update`."""
     tx.execute(
         t.share_servers.update().where(_s.id == server_id).values(**values, updated_at=utcnow())
     )
@@ -227,8 +241,8 @@ def update(tx: Tx, server_id: str, **values: Any) -> None:
 
 def set_details(tx: Tx, server_id: str, details: dict[str, str]) -> None:
     """Exactly these details hold."""
-    old = pairs.read(tx, t.share_server_details, server_id)
-    pairs.change(tx, t.share_server_details, server_id, old, details)
+    old = key_values.read(tx, t.share_server_details, server_id)
+    key_values.change(tx, t.share_server_details, server_id, old, details)
 
 
 def set_purpose(
@@ -241,7 +255,7 @@ def set_purpose(
     taken = sa.select(_s.ordinal).where(_s.purpose == new, _s.id != server.id)
     used = set(tx.execute(taken).scalars())
     ordinal = next(n for n in range(len(used) + 1) if n not in used)
-    update(tx, server.id, purpose=new, ordinal=ordinal)
+    update(tx, server, purpose=new, ordinal=ordinal)
     mine = _u.share_server_id == server.id
     tx.execute(t.share_server_subnets.delete().where(mine, _u.subnet_id.in_(had - wanted)))
     rows = [{"share_server_id": server.id, "subnet_id": i} for i in sorted(wanted - had)]

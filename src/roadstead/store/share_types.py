@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from roadstead.model.errors import BadRequest, Conflict
 from roadstead.model.ids import new_id
 from roadstead.model.shares import ShareType
-from roadstead.store import pairs
+from roadstead.store import key_values
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, utcnow
 from roadstead.store.scope import Scope
@@ -59,7 +59,7 @@ def find_all(tx: Tx, scope: Scope, *, is_public: bool | None = None) -> list[Sha
     if is_public is not None:
         query = query.where(_t.is_public == is_public)
     rows = tx.execute(query).mappings().all()
-    specs = pairs.read_many(tx, t.share_type_specs, (row["id"] for row in rows))
+    specs = key_values.read_many(tx, t.share_type_specs, (row["id"] for row in rows))
     return [ShareType(**row, extra_specs=specs.get(row["id"], {})) for row in rows]
 
 
@@ -78,7 +78,7 @@ def insert(tx: Tx, share_type: ShareType) -> None:
         )
     except IntegrityError as error:
         raise Conflict(f"a share type named {share_type.name!r} exists") from error
-    pairs.insert(tx, t.share_type_specs, share_type.id, share_type.extra_specs)
+    key_values.insert(tx, t.share_type_specs, share_type.id, share_type.extra_specs)
 
 
 def ensure_default(tx: Tx, name: str, extra_specs: Mapping[str, str]) -> None:
@@ -90,57 +90,59 @@ def ensure_default(tx: Tx, name: str, extra_specs: Mapping[str, str]) -> None:
         )
 
 
-def update(tx: Tx, type_id: str, **values: Any) -> None:
+def update(tx: Tx, share_type: ShareType, **values: Any) -> None:
     """These columns hold these values. Conflict when the name is taken."""
-    change = t.share_types.update().where(_t.id == type_id)
+    change = t.share_types.update().where(_t.id == share_type.id)
     try:
         tx.execute(change.values(**values, updated_at=utcnow()))
     except IntegrityError as error:
         raise Conflict(f"a share type named {values.get('name')!r} exists") from error
 
 
-def delete(tx: Tx, type_id: str) -> None:
+def delete(tx: Tx, share_type: ShareType) -> None:
     """The type, its specs, grants and quotas are gone. BadRequest while shares use it."""
-    in_use = f"share type {type_id} is in use by shares"
-    if tx.execute(sa.select(_s.id).where(_s.share_type_id == type_id).limit(1)).first():
+    in_use = f"share type {share_type.id} is in use by shares"
+    if tx.execute(sa.select(_s.id).where(_s.share_type_id == share_type.id).limit(1)).first():
         raise BadRequest(in_use)
-    tx.execute(t.quotas.delete().where(t.quotas.c.share_type_id == type_id))
+    tx.execute(t.quotas.delete().where(t.quotas.c.share_type_id == share_type.id))
     try:
-        tx.execute(t.share_types.delete().where(_t.id == type_id))
+        tx.execute(t.share_types.delete().where(_t.id == share_type.id))
     except IntegrityError as error:  # a share came in between
         raise BadRequest(in_use) from error
 
 
-def merge_specs(tx: Tx, type_id: str, specs: Mapping[str, str]) -> None:
+def merge_specs(tx: Tx, share_type: ShareType, specs: Mapping[str, str]) -> None:
     """These specs hold; others stay."""
-    pairs.merge(tx, t.share_type_specs, type_id, specs)
+    key_values.merge(tx, t.share_type_specs, share_type.id, specs)
 
 
-def remove_spec(tx: Tx, type_id: str, key: str) -> bool:
+def remove_spec(tx: Tx, share_type: ShareType, key: str) -> bool:
     """True when the spec was there; it is gone."""
-    return pairs.remove(tx, t.share_type_specs, type_id, [key]) == 1
+    return key_values.remove(tx, t.share_type_specs, share_type.id, [key]) == 1
 
 
-def projects(tx: Tx, type_id: str) -> list[str]:
+def projects(tx: Tx, share_type: ShareType) -> list[str]:
     """The projects that a private type is granted to."""
-    query = sa.select(_p.project_id).where(_p.share_type_id == type_id).order_by(_p.project_id)
+    query = (
+        sa.select(_p.project_id).where(_p.share_type_id == share_type.id).order_by(_p.project_id)
+    )
     return list(tx.execute(query).scalars())
 
 
-def add_project(tx: Tx, type_id: str, project_id: str) -> None:
+def add_project(tx: Tx, share_type: ShareType, project_id: str) -> None:
     """The project may use the type. Conflict when it may already."""
-    row = {"share_type_id": type_id, "project_id": project_id}
+    row = {"share_type_id": share_type.id, "project_id": project_id}
     try:
         tx.execute(t.share_type_projects.insert().values(**row))
     except IntegrityError as error:
-        raise Conflict(f"project {project_id} has access to share type {type_id}") from error
+        raise Conflict(f"project {project_id} has access to share type {share_type.id}") from error
 
 
-def remove_project(tx: Tx, type_id: str, project_id: str) -> bool:
+def remove_project(tx: Tx, share_type: ShareType, project_id: str) -> bool:
     """True when the project had been granted the type; now it has not."""
     gone = tx.execute(
         t.share_type_projects.delete().where(
-            _p.share_type_id == type_id, _p.project_id == project_id
+            _p.share_type_id == share_type.id, _p.project_id == project_id
         )
     )
     return gone.rowcount == 1

@@ -1,17 +1,17 @@
 """Shares, joined with the instance that represents them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from roadstead.model.queries import Page, ShareFilter
 from roadstead.model.shares import Share, ShareInstance
 from roadstead.model.states import ACCESS_PENDING, AccessState, RulesStatus
-from roadstead.store import pairs
+from roadstead.store import key_values
 from roadstead.store import tables as t
 from roadstead.store.db import Tx, lock_export_ids, utcnow
-from roadstead.store.paging import Page, Query, apply_page, contains
+from roadstead.store.paging import Query, apply_page, contains
 from roadstead.store.scope import Scope
 
 _s, _i, _t = t.shares.c, t.share_instances.c, t.share_types.c
@@ -49,7 +49,7 @@ _FROM = t.shares.join(t.share_instances, _i.id == _s.instance_id).outerjoin(
 )
 _SELECT = sa.select(*_COLUMNS.values(), _t.name.label("share_type_name")).select_from(_FROM)
 
-# Sort keys of the wire (wire.md#listing-shares) and the columns they mean.
+# What the sort keys of `model/queries.py` mean.
 SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{k: _s[k] for k in "id created_at updated_at project_id user_id name".split()},
     **{k: _s[k] for k in "is_public snapshot_id task_state replication_type".split()},
@@ -62,30 +62,6 @@ SORT_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     **{k: _i[k] for k in "status host share_network_id share_server_id progress".split()},
     "availability_zone_id": _i.availability_zone,
 }
-
-
-class ShareFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a share must be like to be listed; None = does not matter."""
-
-    name: str | None = None
-    name_like: str | None = None
-    description: str | None = None
-    description_like: str | None = None
-    status: str | None = None
-    share_type_id: str | None = None
-    snapshot_id: str | None = None
-    share_network_id: str | None = None
-    share_server_id: str | None = None
-    host: str | None = None  # host, host@backend or host@backend#pool
-    project_id: str | None = None
-    availability_zone: str | None = None
-    mount_point_name: str | None = None
-    export_location_id: str | None = None
-    export_location_path: str | None = None
-    metadata: Mapping[str, str] = {}
-    extra_specs: Mapping[str, str] = {}
-    with_public: bool = False  # everybody's public shares too
-    is_public: bool | None = None
 
 
 def _share(row: Any, metadata: dict[str, str]) -> Share:
@@ -103,7 +79,7 @@ def get(
     row = tx.execute(_SELECT.where(_s.id == share_id, visible)).first()
     if row is None:
         return None
-    return _share(row, pairs.read(tx, t.share_metadata, share_id) if metadata else {})
+    return _share(row, key_values.read(tx, t.share_metadata, share_id) if metadata else {})
 
 
 def _visible(scope: Scope, f: ShareFilter) -> sa.ColumnElement[bool]:
@@ -145,15 +121,15 @@ def _where(scope: Scope, f: ShareFilter) -> list[sa.ColumnElement[bool]]:
         where.append(here.where(locations.id == f.export_location_id))
     if f.export_location_path is not None:
         where.append(here.where(locations.path == f.export_location_path))
-    where += pairs.matching(t.share_metadata, _s.id, f.metadata)
-    where += pairs.matching(t.share_type_specs, _s.share_type_id, f.extra_specs)
+    where += key_values.matching(t.share_metadata, _s.id, f.metadata)
+    where += key_values.matching(t.share_type_specs, _s.share_type_id, f.extra_specs)
     return where
 
 
 def find_all(tx: Tx, scope: Scope, wanted: ShareFilter, page: Page) -> list[Share]:
     """Two statements, however many shares. BadRequest on an unknown sort key or marker."""
     rows = tx.execute(_paged(tx, _SELECT, scope, wanted, page)).all()
-    metadata = pairs.read_many(tx, t.share_metadata, (row.id for row in rows))
+    metadata = key_values.read_many(tx, t.share_metadata, (row.id for row in rows))
     return [_share(row, metadata.get(row.id, {})) for row in rows]
 
 
@@ -205,8 +181,8 @@ def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> N
         .returning(_i.export_id)
     ).scalar()
     if made is not None and made > _MAX_EXPORT_ID:
-        set_instance(tx, share.instance_id, export_id=_lowest_gap(tx, agent_host))
-    pairs.insert(tx, t.share_metadata, share.id, share.metadata)
+        set_instance_by_id(tx, share.instance_id, export_id=_lowest_gap(tx, agent_host))
+    key_values.insert(tx, t.share_metadata, share.id, share.metadata)
 
 
 _MAX_EXPORT_ID = 65535
@@ -226,24 +202,29 @@ def _lowest_gap(tx: Tx, agent_host: str) -> int:
     return next(n for n in range(1, _MAX_EXPORT_ID + 1) if n not in used)
 
 
-def update(tx: Tx, share_id: str, **values: Any) -> None:
+def _share_id(of: Share | ShareInstance) -> str:
+    return of.id if isinstance(of, Share) else of.share_id
+
+
+def update(tx: Tx, share: Share | ShareInstance, **values: Any) -> None:
     """These columns of the share hold these values; updated_at is now."""
-    tx.execute(t.shares.update().where(_s.id == share_id).values(**values, updated_at=utcnow()))
+    mine = _s.id == _share_id(share)
+    tx.execute(t.shares.update().where(mine).values(**values, updated_at=utcnow()))
 
 
-def delete(tx: Tx, share_id: str) -> None:
+def delete(tx: Tx, share: Share | ShareInstance) -> None:
     """The share's row is gone, and with it instances, rules, locations and metadata."""
-    tx.execute(t.shares.delete().where(_s.id == share_id))
+    tx.execute(t.shares.delete().where(_s.id == _share_id(share)))
 
 
-def get_metadata(tx: Tx, share_id: str) -> dict[str, str]:
-    """All pairs of a share that the caller has already found."""
-    return pairs.read(tx, t.share_metadata, share_id)
+def get_metadata(tx: Tx, share: Share) -> dict[str, str]:
+    """All its pairs as they are now."""
+    return key_values.read(tx, t.share_metadata, share.id)
 
 
-def change_metadata(tx: Tx, share_id: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+def change_metadata(tx: Tx, share: Share, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """The share has exactly the new pairs; it had the old ones."""
-    pairs.change(tx, t.share_metadata, share_id, old, new)
+    key_values.change(tx, t.share_metadata, share.id, old, new)
 
 
 # --- instances -----------------------------------------------------------------------------
@@ -268,9 +249,10 @@ def _instance(row: Any) -> ShareInstance:
     return ShareInstance(**row)
 
 
-def find_instance(tx: Tx, instance_id: str) -> ShareInstance | None:
-    """By id, whoever owns it: for the agent and for administrators."""
-    row = tx.execute(_INSTANCE.where(_i.id == instance_id)).mappings().first()
+def find_instance(tx: Tx, scope: Scope, instance_id: str) -> ShareInstance | None:
+    """The instance when the scope admits its share."""
+    query = _INSTANCE.where(_i.id == instance_id, scope.admits(_s.project_id))
+    row = tx.execute(query).mappings().first()
     return None if row is None else _instance(row)
 
 
@@ -294,24 +276,34 @@ def instances_of_server(tx: Tx, share_server_id: str) -> list[ShareInstance]:
     return [_instance(row) for row in tx.execute(query).mappings()]
 
 
+def instances_of_shares(tx: Tx, scope: Scope, share_ids: Collection[str]) -> list[ShareInstance]:
+    """The instance that represents each of these shares, as far as the scope admits them."""
+    mine = (_i.id == _s.instance_id, _s.id.in_(share_ids), scope.admits(_s.project_id))
+    return [_instance(row) for row in tx.execute(_INSTANCE.where(*mine)).mappings()]
+
+
 def instances_by_share(tx: Tx, share_ids: set[str]) -> dict[str, str]:
     """The instance that represents each of these shares."""
     query = sa.select(_s.id, _s.instance_id).where(_s.id.in_(share_ids))
     return {row.id: row.instance_id for row in tx.execute(query)}
 
 
-def find_instances(
-    tx: Tx, scope: Scope, where: list[sa.ColumnElement[bool]] | None = None
-) -> list[ShareInstance]:
+def find_instances(tx: Tx, scope: Scope) -> list[ShareInstance]:
     """All instances the scope admits, newest first."""
-    query = _INSTANCE.where(scope.admits(_s.project_id), *(where or []))
+    query = _INSTANCE.where(scope.admits(_s.project_id))
     return [
         _instance(row) for row in tx.execute(query.order_by(_i.created_at.desc(), _i.id)).mappings()
     ]
 
 
-def set_instance(tx: Tx, instance_id: str, **values: Any) -> None:
-    """These columns of the instance hold these values; updated_at is now."""
+def set_instance(tx: Tx, of: Share | ShareInstance, **values: Any) -> None:
+    """These columns of the instance, or of the one that represents the share, hold these values;
+    updated_at is now."""
+    set_instance_by_id(tx, of.instance_id if isinstance(of, Share) else of.id, **values)
+
+
+def set_instance_by_id(tx: Tx, instance_id: str, **values: Any) -> None:
+    """As `set_instance`."""
     tx.execute(
         t.share_instances.update().where(_i.id == instance_id).values(**values, updated_at=utcnow())
     )

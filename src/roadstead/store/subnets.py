@@ -1,4 +1,4 @@
-"""Subnets of share networks. Whoever asks has reached their network already, in its scope."""
+"""Subnets of share networks: read with their network, in its scope."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from roadstead.model.share_networks import Subnet
-from roadstead.store import pairs
+from roadstead.store import key_values
 from roadstead.store import tables_networks as t
 from roadstead.store.db import Tx, utcnow
 
@@ -18,7 +18,7 @@ def insert(tx: Tx, subnet: Subnet) -> None:
     row = msgspec.structs.asdict(subnet)
     metadata = row.pop("metadata")
     tx.execute(t.subnets.insert().values(**row))
-    pairs.insert(tx, t.subnet_metadata, subnet.id, metadata)
+    key_values.insert(tx, t.subnet_metadata, subnet.id, metadata)
 
 
 def of_networks(tx: Tx, network_ids: Iterable[str]) -> dict[str, list[Subnet]]:
@@ -29,7 +29,7 @@ def of_networks(tx: Tx, network_ids: Iterable[str]) -> dict[str, list[Subnet]]:
         return found
     query = t.subnets.select().where(_b.share_network_id.in_(ids))
     rows = tx.execute(query.order_by(_b.created_at, _b.id)).mappings().all()
-    metadata = pairs.read_many(tx, t.subnet_metadata, (row["id"] for row in rows))
+    metadata = key_values.read_many(tx, t.subnet_metadata, (row["id"] for row in rows))
     for row in rows:
         subnet = Subnet(**row, metadata=metadata.get(row["id"], {}))
         found.setdefault(subnet.share_network_id, []).append(subnet)
@@ -41,19 +41,19 @@ def find(tx: Tx, subnet_id: str) -> Subnet | None:
     row = tx.execute(t.subnets.select().where(_b.id == subnet_id)).mappings().first()
     if row is None:
         return None
-    return Subnet(**row, metadata=pairs.read(tx, t.subnet_metadata, subnet_id))
+    return Subnet(**row, metadata=key_values.read(tx, t.subnet_metadata, subnet_id))
 
 
-def update(tx: Tx, subnet_id: str, **values: Any) -> None:
+def update(tx: Tx, subnet: Subnet, **values: Any) -> None:
     """These columns hold these values; updated_at is now."""
-    tx.execute(t.subnets.update().where(_b.id == subnet_id).values(**values, updated_at=utcnow()))
+    tx.execute(t.subnets.update().where(_b.id == subnet.id).values(**values, updated_at=utcnow()))
 
 
-def delete(tx: Tx, subnet_id: str) -> None:
+def delete(tx: Tx, subnet: Subnet) -> None:
     """The row is gone, and its metadata with it."""
-    tx.execute(t.subnets.delete().where(_b.id == subnet_id))
+    tx.execute(t.subnets.delete().where(_b.id == subnet.id))
 
 
-def change_metadata(tx: Tx, subnet_id: str, old: dict[str, str], new: dict[str, str]) -> None:
-    """Exactly the new pairs hold, where the old ones did."""
-    pairs.change(tx, t.subnet_metadata, subnet_id, old, new)
+def change_metadata(tx: Tx, subnet: Subnet, new: dict[str, str]) -> None:
+    """The subnet has exactly the new pairs, where it had those with which it was read."""
+    key_values.change(tx, t.subnet_metadata, subnet.id, subnet.metadata, new)

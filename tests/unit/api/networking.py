@@ -98,7 +98,7 @@ def settle(world: World, status: str = "active") -> None:
             .values(state="done")
         )
         for server in share_servers.on_host(tx, "node1"):
-            share_servers.update(tx, server.id, status=status)
+            share_servers.update(tx, server, status=status)
         tx.execute(sa.text(f"UPDATE share_networks SET status = '{status}'"))  # noqa: S608
         tx.execute(tables.share_instances.update().values(status="available"))
         tx.execute(tables.operations.update().values(state="done"))

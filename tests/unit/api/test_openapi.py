@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from roadstead.api import openapi, versions
 from roadstead.api.bodies.base import Body
 from roadstead.api.bodies.table import BODIES
-from roadstead.api.call import Call, Place
+from roadstead.api.call import Address, Call
 from roadstead.api.route import V2, Route
 from roadstead.api.routes import ROUTES as ROUTES_V2
 from roadstead.api.routes_v1 import ROUTES_V1
@@ -161,7 +161,7 @@ def _send(world: World, route: Route, body: dict[str, Any]) -> None:
         caller=make_caller(admin=True),
         minor=versions.MAX if route.max is None else route.max,
         experimental=True,
-        place=Place("http://here", "/v2", ""),
+        address=Address("http://here", "/v2", ""),
         raw=b"",
     )
     call.__dict__["body"] = body

@@ -3,9 +3,9 @@
 import datetime
 from pathlib import Path
 
-from roadstead.api.server import make_service
 from roadstead.config.load import load
 from roadstead.model.quotas import DEFAULT_LIMITS
+from roadstead.service.start import make_service
 
 TEXT = """
 default_share_type = "gold"

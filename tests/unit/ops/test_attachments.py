@@ -276,7 +276,7 @@ def test_leftovers_of_nobody_are_removed_and_told(cw):
     with cw.world.db.write() as tx:
         from roadstead.store import attachments as store
 
-        store.delete(tx, made.id)
+        store.delete(tx, made)
     assert cw.look() == 3
     assert _marks(cw) == ([], [])
     with cw.world.db.read() as tx:

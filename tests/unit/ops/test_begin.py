@@ -84,7 +84,7 @@ def test_a_verb_that_does_not_fit_is_refused_as_the_wire_wants_it(world, told, v
     caller = make_caller()
     share = make_share(world, caller)
     with world.db.write() as tx:
-        share_rows.set_instance(tx, share.instance_id, status="creating")
+        share_rows.set_instance(tx, share, status="creating")
     share = shares.get(world.service, caller, share.id)
     with pytest.raises(error, match=f"^share {share.id} {words}$"):
         _begin(world, told, verb, share)

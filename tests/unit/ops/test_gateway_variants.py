@@ -11,6 +11,7 @@ from roadstead.service import share_networks, subnets
 from roadstead.service.roads import explain_share
 from roadstead.store import flows as store
 from roadstead.store import share_servers, share_types
+from roadstead.store.scope import everyone
 from tests.factories import HOST, make_backend, make_caller, make_world
 from tests.unit.ops.network_world import POOLS, STORAGE, NetworkWorld
 
@@ -41,7 +42,7 @@ def nw(database_url):
 
 def server_of(nw, share):
     with nw.world.db.read() as tx:
-        found = share_servers.find(tx, share.share_server_id)
+        found = share_servers.find(tx, everyone(), share.share_server_id)
     assert found is not None
     return found
 

@@ -20,6 +20,7 @@ from roadstead.store import allocations
 from roadstead.store import flows as store
 from roadstead.store import shares as share_rows
 from roadstead.store.db import utcnow
+from roadstead.store.scope import everyone
 from tests.factories import HOST, make_caller
 from tests.unit.ops.killing import FORWARD, killed
 from tests.unit.ops.network_world import make_network_world
@@ -239,7 +240,7 @@ def _making(server):
 
 def _instance(nw, share):
     with nw.world.db.read() as tx:
-        found = share_rows.find_instance(tx, share.instance_id)
+        found = share_rows.find_instance(tx, everyone(), share.instance_id)
     assert found is not None
     return found
 

@@ -11,7 +11,7 @@ from roadstead.drivers.hypervisor.memory import HOST as OLD
 from roadstead.model.errors import Conflict, DriverError, NotFound
 from roadstead.ops import attachments as recipes
 from roadstead.ops import fault
-from roadstead.service import access, attachments, migrations
+from roadstead.service import access, attachments, vm_moves
 from roadstead.service.attachments import AttachmentFilter
 from roadstead.store import attachments as store
 from roadstead.store import drift, operations, vms
@@ -60,15 +60,15 @@ class Case:
         return sorted(rule.access_to for rule in found)
 
     def prepare(self):
-        found = migrations.prepare(self.two.world.service, ADMIN, self.vm, TARGET)
+        found = vm_moves.prepare(self.two.world.service, ADMIN, self.vm, TARGET)
         self.two.settle()
         return found
 
     def cancel(self):
-        return migrations.cancel(self.two.world.service, ADMIN, self.vm)
+        return vm_moves.cancel(self.two.world.service, ADMIN, self.vm)
 
     def against(self):
-        found = migrations.placement(self.two.world.service, ADMIN, self.vm)
+        found = vm_moves.placement(self.two.world.service, ADMIN, self.vm)
         return {host.host: reasons for host, reasons in found}[TARGET]
 
     def arrive(self, *, undefine=True):
@@ -118,7 +118,7 @@ def test_and_back_again(make_case):
     case.arrive()
     case.two.look()
     source, target = case.two.hosts
-    migrations.prepare(case.two.world.service, ADMIN, case.vm, HOST)
+    vm_moves.prepare(case.two.world.service, ADMIN, case.vm, HOST)
     case.two.settle()
     source.hypervisor.receive(case.vm, target.hypervisor)
     source.hypervisor.take_over(case.vm)
@@ -305,9 +305,9 @@ def test_words(make_case):
     case = make_case()
     service = case.two.world.service
     with pytest.raises(NotFound, match="node9"):
-        migrations.prepare(service, ADMIN, case.vm, "node9")
+        vm_moves.prepare(service, ADMIN, case.vm, "node9")
     with pytest.raises(Conflict, match="already"):
-        migrations.prepare(service, ADMIN, case.vm, HOST)
+        vm_moves.prepare(service, ADMIN, case.vm, HOST)
     case.prepare()
     case.prepare()  # again is no error
     with pytest.raises(Conflict, match="about to migrate"):

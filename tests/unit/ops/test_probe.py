@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound, Transient
+from roadstead.model.queries import OperationFilter
 from roadstead.model.world import Attempt, ExportRef
 from roadstead.service import access, operations, roads, shares
 from roadstead.service.access import NewRule
-from roadstead.store.operations import OperationFilter
 from tests.factories import make_caller, make_share
 
 

@@ -5,13 +5,11 @@ import datetime
 import pytest
 
 from roadstead.model.errors import Conflict, DriverError, Transient
+from roadstead.model.queries import MessageFilter, Page, RuleFilter
 from roadstead.ops.recipes import RECIPES
 from roadstead.service import access, roads, shares
 from roadstead.service.access import NewRule
 from roadstead.store import messages, operations
-from roadstead.store.access import RuleFilter
-from roadstead.store.messages import MessageFilter
-from roadstead.store.paging import Page
 from roadstead.store.quotas import usage
 from tests.factories import make_caller, make_share, make_world
 

@@ -6,12 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound, Transient
+from roadstead.model.queries import MessageFilter, Page
 from roadstead.model.world import Place
 from roadstead.service import access, share_networks, share_servers, shares, subnets
 from roadstead.service.access import NewRule
 from roadstead.store import messages, operations
-from roadstead.store.messages import MessageFilter
-from roadstead.store.paging import Page
 from tests.factories import HOST, make_caller
 from tests.unit.ops.network_world import make_network_world
 

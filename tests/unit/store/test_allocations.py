@@ -138,8 +138,8 @@ def test_a_server_is_not_removed_under_a_share(world):
     server, _ = _server(world, network)
     with world.db.write() as tx:
         assert share_servers.is_unused(tx, server)
-        share_servers.update(tx, server.id, status="deleting")
-        assert share_servers.of_network(tx, network.id) == []
+        share_servers.update(tx, server, status="deleting")
+        assert share_servers.of_network(tx, network) == []
     other, made = _server(world, network)
     assert (made, other.id != server.id) == (True, True)
 
@@ -164,7 +164,7 @@ def test_segment_numbers(world):
     server, _ = _server(world, network)
     _lease(world, server, network.subnets[0])
     with world.db.write() as tx:
-        share_networks.delete(tx, network.id)
+        share_networks.delete(tx, network)
         assert share_networks.get(tx, everyone(), network.id) is None
         assert subnets.find(tx, network.subnets[0].id) is None
         segment_numbers.release_unused(tx, "p")
@@ -193,6 +193,6 @@ def test_networks_settle_when_their_servers_do(world):
     server, _ = _server(world, network)
     for status, becomes in (("network_change", "network_change"), ("error", "error")):
         with world.db.write() as tx:
-            share_networks.update(tx, network.id, status="network_change")
+            share_networks.update(tx, network, status="network_change")
             share_networks.settle(tx, network.id, server.id, ShareServerStatus(status))
-            assert share_networks.status_of(tx, network.id) == becomes
+            assert share_networks.status_of(tx, server) == becomes

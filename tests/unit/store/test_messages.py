@@ -7,10 +7,9 @@ import pytest
 from roadstead.model.errors import BadRequest
 from roadstead.model.ids import new_id
 from roadstead.model.messages import Message
+from roadstead.model.queries import MessageFilter, Page
 from roadstead.store import messages
 from roadstead.store.db import utcnow
-from roadstead.store.messages import MessageFilter
-from roadstead.store.paging import Page
 from roadstead.store.scope import everyone, project
 
 NOW = utcnow()

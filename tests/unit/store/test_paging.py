@@ -5,10 +5,9 @@ import datetime
 import pytest
 
 from roadstead.model.errors import BadRequest
+from roadstead.model.queries import Page, ShareFilter
 from roadstead.store import shares, tables
-from roadstead.store.paging import Page
 from roadstead.store.scope import everyone, project
-from roadstead.store.shares import ShareFilter
 from tests.factories import make_caller, make_share
 
 NAMES = ["b", None, "a", "b", None, "c"]
@@ -75,7 +74,9 @@ def test_a_marker_that_the_filter_no_longer_matches(world, made):
     project_id, ids = made
     first, *rest = _ids(world, project_id)
     with world.db.write() as tx:
-        shares.update(tx, first, name="renamed")
+        share = shares.get(tx, project(project_id), first)
+        assert share is not None
+        shares.update(tx, share, name="renamed")
         left = shares.find_all(tx, project(project_id), ShareFilter(name="b"), Page(after=first))
     assert {share.id for share in left} <= set(rest)
     assert first in ids

@@ -51,7 +51,7 @@ def test_disabled_survives_a_heartbeat_and_enable_forgets_the_reason(world):
 
 def test_zones(world):
     with world.db.write() as tx:
-        services.ensure_zone(tx, "b")
+        availability_zones.ensure(tx, "b")
         availability_zones.ensure(tx, "b")
         zones = availability_zones.find_all(tx)
         assert [zone.name for zone in zones].count("b") == 1

@@ -38,25 +38,25 @@ def test_an_id_wins_over_a_name_that_looks_like_it(world):
 def test_private_types_are_seen_by_granted_projects_only(world):
     made = add(world, "secret", is_public=False)
     with world.db.write() as tx:
-        share_types.add_project(tx, made.id, "friend")
-        assert share_types.projects(tx, made.id) == ["friend"]
+        share_types.add_project(tx, made, "friend")
+        assert share_types.projects(tx, made) == ["friend"]
     with world.db.read() as tx:
         for scope, seen in ((everyone(), True), (project("friend"), True), (project("x"), False)):
             assert (share_types.find(tx, scope, "secret") is not None) == seen
             assert (share_types.get(tx, scope, made.id) is not None) == seen
             assert (made in share_types.find_all(tx, scope)) == seen
     with world.db.write() as tx:
-        assert share_types.remove_project(tx, made.id, "friend")
-        assert not share_types.remove_project(tx, made.id, "friend")
+        assert share_types.remove_project(tx, made, "friend")
+        assert not share_types.remove_project(tx, made, "friend")
         assert share_types.find(tx, project("friend"), "secret") is None
 
 
 def test_a_grant_is_given_once(world):
     made = add(world, "secret", is_public=False)
     with world.db.write() as tx:
-        share_types.add_project(tx, made.id, "friend")
+        share_types.add_project(tx, made, "friend")
     with pytest.raises(Conflict), world.db.write() as tx:
-        share_types.add_project(tx, made.id, "friend")
+        share_types.add_project(tx, made, "friend")
 
 
 def test_the_list_takes_two_statements(world):
@@ -78,16 +78,16 @@ def test_names_are_unique(world):
     with pytest.raises(Conflict):
         add(world, "one")
     with pytest.raises(Conflict), world.db.write() as tx:
-        share_types.update(tx, other.id, name="one")
+        share_types.update(tx, other, name="one")
 
 
 def test_update_and_specs(world):
     made = add(world, "one", description="old")
     with world.db.write() as tx:
-        share_types.update(tx, made.id, name="uno", description=None)
-        share_types.merge_specs(tx, made.id, {"a": "2", "b": "3"})
-        assert share_types.remove_spec(tx, made.id, "b")
-        assert not share_types.remove_spec(tx, made.id, "b")
+        share_types.update(tx, made, name="uno", description=None)
+        share_types.merge_specs(tx, made, {"a": "2", "b": "3"})
+        assert share_types.remove_spec(tx, made, "b")
+        assert not share_types.remove_spec(tx, made, "b")
         found = share_types.get(tx, everyone(), made.id)
     assert found is not None
     assert (found.name, found.description, found.extra_specs) == ("uno", None, {"a": "2"})
@@ -97,20 +97,20 @@ def test_update_and_specs(world):
 def test_a_type_in_use_stays(world):
     made = add(world, "used")
     with world.db.write() as tx:
-        share_types.merge_specs(tx, made.id, {"driver_handles_share_servers": "False"})
-        share_types.remove_spec(tx, made.id, "a")
+        share_types.merge_specs(tx, made, {"driver_handles_share_servers": "False"})
+        share_types.remove_spec(tx, made, "a")
     make_share(world, make_caller(), share_type="used")
     with pytest.raises(BadRequest), world.db.write() as tx:
-        share_types.delete(tx, made.id)
+        share_types.delete(tx, made)
 
 
 def test_an_unused_type_goes_with_its_specs(world):
     made = add(world, "unused", is_public=False)
     with world.db.write() as tx:
-        share_types.add_project(tx, made.id, "friend")
-        share_types.delete(tx, made.id)
+        share_types.add_project(tx, made, "friend")
+        share_types.delete(tx, made)
         assert share_types.get(tx, everyone(), made.id) is None
-        assert share_types.projects(tx, made.id) == []
+        assert share_types.projects(tx, made) == []
 
 
 def test_the_default_type_is_made_once_and_then_left_alone(world):

@@ -8,9 +8,9 @@ from roadstead.api.schemas import metadata as metadata_schema
 from roadstead.api.schemas import values
 from roadstead.api.views import access as view
 from roadstead.model.errors import BadRequest, NotFound
+from roadstead.model.queries import RuleFilter
 from roadstead.model.states import RulesStatus
 from roadstead.service import access, shares
-from roadstead.store.access import RuleFilter
 
 
 def allow(call: Call, share_id: str) -> dict[str, Any]:

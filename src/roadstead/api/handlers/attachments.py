@@ -5,7 +5,7 @@ from typing import Any
 from roadstead.api.call import Call
 from roadstead.api.schemas import attachments as schema
 from roadstead.api.views import attachments as view
-from roadstead.service import attachments, migrations
+from roadstead.service import attachments, vm_moves
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -35,15 +35,15 @@ def vms(call: Call) -> dict[str, Any]:
 
 
 def placement(call: Call, vm: str) -> dict[str, Any]:
-    found = migrations.placement(call.service, call.caller, vm)
+    found = vm_moves.placement(call.service, call.caller, vm)
     return {"placement": view.placement(found)}
 
 
 def migrate(call: Call, vm: str) -> dict[str, Any]:
-    found = migrations.prepare(call.service, call.caller, vm, schema.target(call))
+    found = vm_moves.prepare(call.service, call.caller, vm, schema.target(call))
     return {"migration": view.migration(call, found)}
 
 
 def stay(call: Call, vm: str) -> dict[str, Any]:
-    found = migrations.cancel(call.service, call.caller, vm)
+    found = vm_moves.cancel(call.service, call.caller, vm)
     return {"migration": view.migration(call, found)}

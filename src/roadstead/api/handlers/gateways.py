@@ -6,7 +6,6 @@ from roadstead.api.call import Call
 from roadstead.api.views.common import when
 from roadstead.model.share_networks import GatewayShown
 from roadstead.service import gateways
-from roadstead.store.db import utcnow
 
 
 def index(call: Call) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def index(call: Call) -> dict[str, Any]:
 
 def _view(one: GatewayShown) -> dict[str, Any]:
     r = one.report
-    uptime = None if r.started_at is None else int((utcnow() - r.started_at).total_seconds())
+    uptime = gateways.uptime_seconds(r)
     return {
         "share_server_id": r.share_server_id,
         "share_network_id": one.share_network_id,
@@ -31,6 +30,6 @@ def _view(one: GatewayShown) -> dict[str, Any]:
         "sessions": r.sessions,
         "bytes_in": r.bytes_in,
         "bytes_out": r.bytes_out,
-        "uptime_seconds": uptime,
+        "uptime_seconds": None if uptime is None else int(uptime),
         "reported_at": when(r.reported_at),
     }

@@ -8,16 +8,15 @@ from roadstead.api.schemas import values
 from roadstead.api.schemas.share_instances import listing
 from roadstead.api.views import share_instances as view
 from roadstead.api.views.shares import LAST_WITH_PATHS
+from roadstead.model.queries import Page, ShareFilter
 from roadstead.model.shares import ShareInstance
 from roadstead.service import shares
-from roadstead.store.paging import Page
-from roadstead.store.shares import ShareFilter
 
 
 def _bodies(call: Call, found: list[ShareInstance]) -> list[dict[str, Any]]:
     paths: dict[str, list[str]] = {}
     if call.minor <= LAST_WITH_PATHS:
-        paths = shares.legacy_paths(call.service, [i.share_id for i in found])
+        paths = shares.legacy_paths(call.service, found)
     return view.details(call, found, paths)
 
 

@@ -7,7 +7,7 @@ from roadstead.api.schemas import share_networks as schema
 from roadstead.api.schemas import subnets as subnet_schema
 from roadstead.api.views import share_networks as view
 from roadstead.model.share_networks import ShareNetwork
-from roadstead.service import network_services, share_networks, subnets
+from roadstead.service import network_security, share_networks, subnets
 
 # From this version on a network's security services can change while it is in use.
 _IN_USE_SINCE = 63
@@ -55,7 +55,7 @@ def delete(call: Call, network_id: str) -> None:
 
 
 def add_security_service(call: Call, network_id: str) -> dict[str, Any]:
-    changed = network_services.replace(
+    changed = network_security.replace(
         call.service,
         call.caller,
         network_id,
@@ -67,12 +67,12 @@ def add_security_service(call: Call, network_id: str) -> dict[str, Any]:
 
 def update_security_service(call: Call, network_id: str) -> dict[str, Any]:
     wanted = schema.replaced(call)
-    return _one(call, network_services.replace(call.service, call.caller, network_id, wanted))
+    return _one(call, network_security.replace(call.service, call.caller, network_id, wanted))
 
 
 def remove_security_service(call: Call, network_id: str) -> dict[str, Any]:
     service_id = schema.removed(call)
-    return _one(call, network_services.remove(call.service, call.caller, network_id, service_id))
+    return _one(call, network_security.remove(call.service, call.caller, network_id, service_id))
 
 
 def check_addition(call: Call, network_id: str) -> dict[str, Any]:
@@ -83,9 +83,9 @@ def check_replacement(call: Call, network_id: str) -> dict[str, Any]:
     return _check(call, network_id, schema.replaced(call))
 
 
-def _check(call: Call, network_id: str, wanted: network_services.Replacement) -> dict[str, Any]:
+def _check(call: Call, network_id: str, wanted: network_security.Replacement) -> dict[str, Any]:
     reset = schema.reset(call)
-    answer = network_services.ask(call.service, call.caller, network_id, wanted, reset=reset)
+    answer = network_security.ask(call.service, call.caller, network_id, wanted, reset=reset)
     return view.security_check(call, wanted, answer)
 
 

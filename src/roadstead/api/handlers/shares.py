@@ -9,13 +9,12 @@ from roadstead.api.views import shares as view
 from roadstead.api.views.common import with_next
 from roadstead.model.shares import Share
 from roadstead.service import placement, shares
-from roadstead.service.metadata import check_new_share
 
 
 def _paths(call: Call, found: list[Share]) -> dict[str, list[str]]:
     if call.minor > view.LAST_WITH_PATHS or not found:
         return {}
-    return shares.legacy_paths(call.service, [s.id for s in found])
+    return shares.legacy_paths(call.service, found)
 
 
 def _one(call: Call, share: Share) -> dict[str, Any]:
@@ -23,9 +22,7 @@ def _one(call: Call, share: Share) -> dict[str, Any]:
 
 
 def create(call: Call) -> dict[str, Any]:
-    new = schema.create(call)
-    check_new_share(call.caller, new.metadata)
-    return _one(call, placement.create(call.service, call.caller, new))
+    return _one(call, placement.create(call.service, call.caller, schema.create(call)))
 
 
 def show(call: Call, share_id: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.schemas import metadata, paging, values
 from roadstead.model.errors import BadRequest
+from roadstead.model.queries import RuleFilter
 from roadstead.service.access import NewRule
 from roadstead.service.locks import WantedLocks
-from roadstead.store.access import RuleFilter
 
 _PASSWORD = (8, 127)  # Samba's longest
 _FORBIDDEN_IN_USER = frozenset('"/\\[]:;|=,+*?<>')

@@ -3,8 +3,8 @@
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging, values
 from roadstead.model.errors import BadRequest
+from roadstead.model.queries import AttachmentFilter
 from roadstead.service.attachments import NewAttachment
-from roadstead.store.attachments import AttachmentFilter
 
 _KEYS = frozenset("share_id vm access_level tag driver cache cold".split())
 

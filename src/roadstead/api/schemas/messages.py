@@ -6,8 +6,7 @@ import urllib.parse
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging
 from roadstead.model.errors import BadRequest
-from roadstead.store.messages import MessageFilter
-from roadstead.store.paging import Page
+from roadstead.model.queries import MESSAGE_SORT_KEYS, MessageFilter, Page
 
 _MOST = 1000
 
@@ -18,7 +17,7 @@ def listed(call: Call) -> MessageFilter:
     since = until = None
     if call.since(52):
         since, until = (_time(query.get(k), k) for k in ("created_since", "created_before"))
-    repeated = urllib.parse.parse_qs(call.place.query)
+    repeated = urllib.parse.parse_qs(call.address.query)
     return MessageFilter(
         request_id=query.get("request_id"),
         resource_types=repeated.get("resource_type", ()),
@@ -49,4 +48,4 @@ def _time(text: str | None, name: str) -> datetime.datetime | None:
 
 def page(query: dict[str, str]) -> Page:
     """At most 1000; no limit = all. An odd sort_dir is ignored."""
-    return paging.page(query, cap=_MOST, lenient_direction=True)
+    return paging.page(query, keys=MESSAGE_SORT_KEYS, cap=_MOST, lenient_direction=True)

@@ -4,7 +4,7 @@ import msgspec
 
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging, values
-from roadstead.store.operations import OperationFilter
+from roadstead.model.queries import OperationFilter
 
 _USUAL, _MOST = 100, 1000
 _FILTERS = ("share_id", "resource_id", "state", "verb")

@@ -2,12 +2,12 @@
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from roadstead.api.schemas import values
 from roadstead.model.errors import BadRequest
-from roadstead.store.paging import Page
+from roadstead.model.queries import PLAIN_SORT_KEYS, Page
 
 # Each is a condition of its own in the query.
 _MOST_PAIRS = 100
@@ -23,12 +23,14 @@ def _number(query: Mapping[str, str], key: str) -> int | None:
 def page(
     query: Mapping[str, str],
     *,
+    keys: Collection[str] = PLAIN_SORT_KEYS,
     cap: int | None = None,
     offset_alone: bool = True,
     lenient_direction: bool = False,
 ) -> Page:
-    """Order and section of a list. `cap` bounds the limit; without `offset_alone` an offset needs
-    a limit to count; `lenient_direction` takes an unknown sort_dir for the default."""
+    """Order and section of a list, which can be sorted by these `keys`. `cap` bounds the
+    limit; without `offset_alone` an offset needs a limit to count; `lenient_direction` takes an
+    unknown sort_dir for the default. BadRequest otherwise."""
     limit, offset = _number(query, "limit"), _number(query, "offset") or 0
     if limit is None and not offset_alone:
         offset = 0
@@ -39,10 +41,13 @@ def page(
         if not lenient_direction:
             raise BadRequest("sort_dir must be asc or desc")
         direction = "desc"
+    sort_key = query.get("sort_key", "created_at")
+    if sort_key not in keys:
+        raise BadRequest(f"cannot sort by {sort_key!r}")
     return Page(
         limit=limit,
         offset=offset,
-        sort_key=query.get("sort_key", "created_at"),
+        sort_key=sort_key,
         descending=direction == "desc",
         after=query.get("marker") or None,
     )

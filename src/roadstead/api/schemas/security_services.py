@@ -6,9 +6,8 @@ from roadstead.api.call import Call
 from roadstead.api.schemas import paging, values
 from roadstead.api.schemas.share_networks import page
 from roadstead.model.errors import BadRequest, Unprocessable
+from roadstead.model.queries import Page, SecurityServiceFilter
 from roadstead.model.share_networks import SECURITY_SERVICE_TYPES
-from roadstead.store.paging import Page
-from roadstead.store.security_services import SecurityServiceFilter
 
 _TEXTS = ("name", "description", "dns_ip", "server", "domain", "user", "password", "ou")
 _FILTERS = ("id", "name", "type", "user", "server", "dns_ip", "domain", "share_network_id")

@@ -4,7 +4,7 @@ from typing import Any
 
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging
-from roadstead.store.shares import ShareFilter
+from roadstead.model.queries import ShareFilter
 
 
 def listing(call: Call) -> ShareFilter | None:

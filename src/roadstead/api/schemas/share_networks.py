@@ -9,11 +9,10 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.schemas import paging, values
 from roadstead.model.errors import BadRequest, Unprocessable
+from roadstead.model.queries import NetworkFilter, Page, SubnetFilter
 from roadstead.model.states import ShareNetworkStatus
-from roadstead.service.network_services import Replacement
+from roadstead.service.network_security import Replacement
 from roadstead.service.share_networks import NewNetwork
-from roadstead.store.paging import Page
-from roadstead.store.share_networks import NetworkFilter, SubnetFilter
 
 # Lists of this family have at most, and without a limit of their own, so many rows.
 MOST = 1000

@@ -8,10 +8,9 @@ import msgspec
 from roadstead.api.call import Call
 from roadstead.api.schemas import metadata, paging, values
 from roadstead.model.errors import BadRequest, Forbidden, Unprocessable
+from roadstead.model.queries import SHARE_SORT_KEYS, Page, ShareFilter
 from roadstead.model.states import SHARE_RESETTABLE
 from roadstead.service.new_share import NewShare
-from roadstead.store.paging import Page
-from roadstead.store.shares import SORT_COLUMNS, ShareFilter
 
 
 def create(call: Call) -> NewShare:
@@ -164,9 +163,7 @@ def listing(call: Call, *, detail: bool) -> Listing:
     everyone = paging.all_projects(query) and can("share:list_all_projects")
     if everyone and "project_id" in query:
         chosen["project_id"] = query["project_id"]
-    page = paging.page(query, offset_alone=False)
-    if page.sort_key not in SORT_COLUMNS:
-        raise BadRequest(f"cannot sort by {page.sort_key!r}")
+    page = paging.page(query, keys=SHARE_SORT_KEYS, offset_alone=False)
     counted = paging.flag(query, "with_count") if detail or call.since(42) else False
     # We have no groups, keys or recycle bin yet: nothing is in them.
     absent = call.since(31) and bool(query.get("share_group_id"))

@@ -7,7 +7,7 @@ from roadstead.api.views.common import when
 from roadstead.explain.vm import LOCKS
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.hosts import mount_command
-from roadstead.service.migrations import Migration
+from roadstead.service.vm_moves import Migration
 
 
 def attachment(call: Call, found: Attachment) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from roadstead.api.views.common import when
-from roadstead.store.availability_zones import Zone
+from roadstead.model.services import Zone
 
 
 def many(zones: Iterable[Zone]) -> dict[str, Any]:

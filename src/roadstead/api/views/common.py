@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from roadstead.api.call import Call
-from roadstead.store.paging import Page
+from roadstead.model.queries import Page
 
 
 class Fixed(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ def when(moment: datetime | None) -> str | None:
 
 def linker(call: Call, route: str) -> Callable[[str], list[dict[str, str]]]:
     """Gives the links of a resource by its id, in the style of URL that the client uses."""
-    here, bookmark = call.place.url(route), call.place.bookmark(route)
+    here, bookmark = call.address.url(route), call.address.bookmark(route)
 
     def links(resource_id: str) -> list[dict[str, str]]:
         return [
@@ -94,7 +94,7 @@ def with_next(
         change: dict[str, object] = {"offset": page.offset + len(rows)}
         if page.after is not None:
             change = {"marker": rows[-1]["id"], "offset": 0}
-        query = call.place.query_with(limit=page.limit, **change)
-        href = f"{call.place.url(call.place.path)}?{query}"
+        query = call.address.query_with(limit=page.limit, **change)
+        href = f"{call.address.url(call.address.path)}?{query}"
         body[links_key] = [{"rel": "next", "href": href}]
     return body

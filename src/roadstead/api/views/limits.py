@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from roadstead.store.quotas import Usage
+from roadstead.model.quotas import Usage
 
 # resource: its name in the keys, and the microversion since which it is shown
 _NAMES: dict[str, tuple[str, int]] = {

@@ -4,8 +4,8 @@ from typing import Any
 
 from roadstead.api.call import Call
 from roadstead.api.views.common import when
+from roadstead.model.operations import Journalled
 from roadstead.service import operations
-from roadstead.store.operations import Journalled
 
 
 def operation(call: Call, found: Journalled) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from roadstead.store.quotas import Usage
+from roadstead.model.quotas import Usage
 
 # Each resource and the microversion since which it is shown.
 SINCE: dict[str, int] = {

@@ -10,7 +10,7 @@ from roadstead.api.views.common import when
 from roadstead.explain.share import Explanation, Facts
 from roadstead.model.access import AccessRule
 from roadstead.model.probes import Probe, Tried
-from roadstead.store.quotas import Usage
+from roadstead.model.quotas import Usage
 
 
 def explanation(call: Call, facts: Facts, found: Explanation, gigabytes: Usage) -> dict[str, Any]:

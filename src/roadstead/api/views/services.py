@@ -3,8 +3,8 @@
 from typing import Any
 
 from roadstead.api.views.common import when
+from roadstead.model.services import ServiceRecord
 from roadstead.model.states import ServiceStatus
-from roadstead.store.services import ServiceRecord
 
 
 def service(record: ServiceRecord, minor: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from roadstead.api.views.common import when
 from roadstead.api.views.subnets import FLAT, subnet
 from roadstead.model.share_networks import ShareNetwork
 from roadstead.service.network_checks import Answer
-from roadstead.service.network_services import Replacement
+from roadstead.service.network_security import Replacement
 
 # Up to this version a network shows its default subnet's fields as its own.
 _LAST_FLAT = 50

@@ -18,6 +18,7 @@ from roadstead.model.attachments import Attachment
 from roadstead.model.drift import Drift
 from roadstead.model.errors import Transient
 from roadstead.model.hosts import GuestFacts
+from roadstead.model.queries import AttachmentFilter
 from roadstead.model.states import AttachmentState
 from roadstead.model.world import Mark
 from roadstead.ops.attachments import state_of
@@ -33,7 +34,6 @@ from roadstead.roads.hypervisor import Compute
 from roadstead.store import attachments as store
 from roadstead.store import export_locations, operations
 from roadstead.store import shares as share_store
-from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Database, utcnow
 from roadstead.store.scope import everyone
 
@@ -123,8 +123,10 @@ class AttachmentSweep:
         its device)."""
         with self._db.read() as tx:
             share = share_store.get(tx, everyone(), row.share_id)
-            instance = share_store.find_instance(tx, share.instance_id) if share else None
-            paths = export_locations.of_shares(tx, [row.share_id]).get(row.share_id, [])
+            instance = (
+                share_store.find_instance(tx, everyone(), share.instance_id) if share else None
+            )
+            paths = export_locations.of_shares(tx, [share] if share else []).get(row.share_id, [])
         if instance is None:
             return False
         try:
@@ -148,7 +150,7 @@ class AttachmentSweep:
         with self._db.write() as tx:
             now = store.find(tx, everyone(), row.id)
             if now is not None and now.host == row.host:
-                store.update(tx, row.id, state=state, error=error)
+                store.update(tx, row, state=state, error=error)
         return state == AttachmentState.BROKEN
 
     def _detach(self, row: Attachment) -> None:
@@ -173,7 +175,9 @@ class AttachmentSweep:
     def _give_back(self, share_id: str) -> None:
         with self._db.read() as tx:
             share = share_store.get(tx, everyone(), share_id)
-            instance = share_store.find_instance(tx, share.instance_id) if share else None
+            instance = (
+                share_store.find_instance(tx, everyone(), share.instance_id) if share else None
+            )
         if share is None or instance is None or instance.id in self._mounted():
             return  # a mount that is still in use needs it
         with suppress(Transient):  # under way

@@ -11,10 +11,10 @@ import structlog
 
 from roadstead.model.attachments import Attachment, Vm
 from roadstead.model.hosts import GuestFacts
+from roadstead.model.queries import AttachmentFilter
 from roadstead.model.world import Mark
 from roadstead.store import attachments as store
 from roadstead.store import vms
-from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Database, Tx, utcnow
 from roadstead.store.scope import everyone
 
@@ -52,7 +52,7 @@ class Moves:
                 device = devices.get(row.id)
                 if now != row or not _has_arrived(guest, device, source):
                     continue
-                store.update(tx, row.id, host=self._host, target_host=None, error=None)
+                store.update(tx, row, host=self._host, target_host=None, error=None)
             log.info("attachment taken over", attachment=row.id, vm=row.vm_name, source=row.host)
             taken += 1
         return taken
@@ -66,7 +66,7 @@ class Moves:
             elsewhere = self._elsewhere(tx, row.vm_id)
             if elsewhere and guest is None and row.target_host not in elsewhere:
                 # It went unannounced; the attachments follow it as they can.
-                store.update(tx, row.id, target_host=min(elsewhere))
+                store.update(tx, row, target_host=min(elsewhere))
             target = vms.host(tx, row.target_host) if row.target_host else None
         if row.target_host in elsewhere or (elsewhere and guest is None):
             return True

@@ -18,6 +18,7 @@ from roadstead.roads.backend import Backend
 from roadstead.store import ownership
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database, utcnow
+from roadstead.store.scope import everyone
 
 KEEP = datetime.timedelta(days=7)
 _NOTHING: Mapping[str, str] = {}
@@ -151,4 +152,4 @@ class Orphans:
 
     def _has_row(self, instance_id: str) -> bool:
         with self._db.read() as tx:
-            return share_store.find_instance(tx, instance_id) is not None
+            return share_store.find_instance(tx, everyone(), instance_id) is not None

@@ -118,7 +118,7 @@ class Repairs:
         )
         if self._findings.is_new(lost):
             with self._db.write() as tx:
-                share_store.set_instance(tx, instance.id, status=ShareStatus.ERROR)
+                share_store.set_instance(tx, instance, status=ShareStatus.ERROR)
             self._findings.tell_once(lost)
         return 1
 

@@ -83,7 +83,7 @@ def test_nothing_unknown_goes_at_once(cw, attached):
     made, _ = attached
     before = _marks(cw)
     with cw.world.db.write() as tx:
-        store.delete(tx, made.id)
+        store.delete(tx, made)
     _sweep(cw, grace=datetime.timedelta(seconds=60)).run()
     assert _marks(cw) == before
     _sweep(cw).run()
@@ -94,7 +94,7 @@ def test_a_running_vm_keeps_what_another_database_knows_nothing_of(cw, attached)
     made, vm = attached
     cw.hypervisor.start(vm)
     with cw.world.db.write() as tx:
-        store.delete(tx, made.id)
+        store.delete(tx, made)
         tx.execute(t.operations.delete())
         assert operations.known_resources(tx, {made.id}) == set()
     before = _marks(cw)

@@ -91,7 +91,7 @@ def test_one_that_its_own_export_holds_open_is_let_go(world, monkeypatch):
 
 def _row(world, instance_id):
     with world.db.read() as tx:
-        found = share_store.find_instance(tx, instance_id)
+        found = share_store.find_instance(tx, everyone(), instance_id)
     assert found is not None
     return found
 

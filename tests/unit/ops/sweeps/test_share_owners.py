@@ -20,6 +20,7 @@ from roadstead.service.access import NewRule
 from roadstead.store import drift, ownership
 from roadstead.store import shares as store
 from roadstead.store.db import utcnow
+from roadstead.store.scope import everyone
 from tests.factories import HOST, World, make_caller, make_share
 
 DAY = datetime.timedelta(days=1)
@@ -72,7 +73,9 @@ def exported(world: World) -> list[str]:
 def forget(world: World, share_id: str) -> None:
     """As when the database is an older one: only the journal knows that there was such a share."""
     with world.db.write() as tx:
-        store.delete(tx, share_id)
+        found = store.get(tx, everyone(), share_id)
+        assert found is not None
+        store.delete(tx, found)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_two_backends_over_one_tree_leave_each_others_alone(world):
     theirs = make_share(world, make_caller())
     twin = renamed(world, f"{HOST}@twin#memory")
     with world.db.write() as tx:
-        store.set_instance(tx, theirs.instance_id, host=twin.pool_name)
+        store.set_instance(tx, theirs, host=twin.pool_name)
     sweep = sweep_as(world, world.backend, twin)
     for _ in range(2):
         sweep.run()

@@ -125,7 +125,7 @@ def allow(pair: Pair, share, to: str = "10.0.0.50"):
 
 def set_state(pair: Pair, rule, state: str) -> None:
     with pair.nw.world.db.write() as tx:
-        rules.update(tx, rule.id, state=state)
+        rules.update_by_id(tx, rule.id, state=state)
 
 
 def test_both_have_ports_and_one_has_the_addresses_of_shares(pair: Pair, share) -> None:

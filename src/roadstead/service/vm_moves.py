@@ -9,6 +9,7 @@ import msgspec
 
 from roadstead.model.attachments import Attachment, ComputeHost, Vm
 from roadstead.model.errors import Conflict, NotFound
+from roadstead.model.queries import AttachmentFilter
 from roadstead.model.shares import ShareInstance
 from roadstead.ops.begin import Act, fits
 from roadstead.ops.subjects import of_attachment
@@ -18,7 +19,6 @@ from roadstead.service.fitness import strings
 from roadstead.store import attachments as store
 from roadstead.store import shares as share_store
 from roadstead.store import vms
-from roadstead.store.attachments import AttachmentFilter
 from roadstead.store.db import Tx
 from roadstead.store.scope import everyone
 
@@ -73,7 +73,7 @@ def cancel(service: Service, caller: Caller, vm: str) -> Migration:
         baggage = _baggage(tx, reach_vm(tx, caller, vm))
         for each in baggage.attachments:
             if each.target_host is not None:
-                store.update(tx, each.id, target_host=None)
+                store.update(tx, each, target_host=None)
     stay = [msgspec.structs.replace(each, target_host=None) for each in baggage.attachments]
     return Migration(vm=baggage.vm, host=None, attachments=[(each, None) for each in stay])
 
@@ -81,13 +81,12 @@ def cancel(service: Service, caller: Caller, vm: str) -> Migration:
 def _baggage(tx: Tx, vm: Vm) -> _Baggage:
     found = store.find_all(tx, everyone(), AttachmentFilter(vm=vm.id))
     mine = [each for each in found if each.vm_id == vm.id and not each.unplugged]
-    ids = share_store.instances_by_share(tx, {each.share_id for each in mine})
-    instances = [share_store.find_instance(tx, each) for each in ids.values()]
+    share_ids = {each.share_id for each in mine}
     return _Baggage(
         vm=vm,
         source=vms.host(tx, vm.host),
         attachments=mine,
-        instances=[each for each in instances if each is not None],
+        instances=share_store.instances_of_shares(tx, everyone(), share_ids),
     )
 
 

@@ -34,8 +34,12 @@ def _reach_service(tx: Tx, caller: Caller, network: ShareNetwork, ident: str) ->
     return found
 
 
-def _check(tx: Tx, caller: Caller, network: ShareNetwork, wanted: Replacement) -> None:
-    """NotFound (BadRequest in a replacement): an unknown one. Conflict: of a type that the network
+def _check(
+    tx: Tx, caller: Caller, network: ShareNetwork, wanted: Replacement
+) -> tuple[SecurityService, SecurityService | None]:
+    """The new one, and the one that it replaces.
+
+    NotFound (BadRequest in a replacement): an unknown one. Conflict: of a type that the network
     has, or what shall be replaced is not there or of another type."""
     try:
         new = _reach_service(tx, caller, network, wanted.new)
@@ -45,7 +49,8 @@ def _check(tx: Tx, caller: Caller, network: ShareNetwork, wanted: Replacement) -
         if wanted.current is None:
             raise
         raise BadRequest(str(error)) from error
-    have = {s.id: s for s in store.of_network(tx, network.id)}
+    have = {s.id: s for s in store.of_network(tx, network)}
+    old: SecurityService | None = None
     if wanted.current is not None:
         old = have.pop(wanted.current, None)
         if old is None:
@@ -54,6 +59,7 @@ def _check(tx: Tx, caller: Caller, network: ShareNetwork, wanted: Replacement) -
             raise Conflict(f"a {old.type} security service cannot be replaced by a {new.type} one")
     if any(s.type == new.type for s in have.values()):
         raise Conflict(f"the network has a {new.type} security service already")
+    return new, old
 
 
 def _check_use(tx: Tx, network: ShareNetwork, servers: list[ShareServer], *, change: bool) -> None:
@@ -61,7 +67,7 @@ def _check_use(tx: Tx, network: ShareNetwork, servers: list[ShareServer], *, cha
     for server in servers:
         if not server.security_service_update_support:
             raise BadRequest(f"share server {server.id} cannot change its security services")
-    if servers and change and share_networks.unavailable_shares(tx, network.id):
+    if servers and change and share_networks.unavailable_shares(tx, network):
         raise BadRequest(f"shares on share network {network.id} are not available")
 
 
@@ -76,15 +82,15 @@ def replace(
     with service.acting(caller) as act:
         tx = act.tx
         network = reach_locked(tx, caller, network_id)
-        _check(tx, caller, network, wanted)
-        servers = server_store.of_network(tx, network_id)
+        new, old = _check(tx, caller, network, wanted)
+        servers = server_store.of_network(tx, network)
         if servers and not in_use:
             raise Forbidden(f"share network {network_id} is in use")
         _check_use(tx, network, servers, change=wanted.current is not None)
         network_checks.require(tx, network, wanted.change, servers)
-        if wanted.current is not None:
-            store.detach(tx, network_id, wanted.current)
-        store.attach(tx, network_id, wanted.new)
+        if old is not None:
+            store.detach(tx, network, old)
+        store.attach(tx, network, new)
         share_servers.change_all(
             act,
             network,
@@ -92,7 +98,7 @@ def replace(
             security_service_id=wanted.new,
             old_security_service_id=wanted.current,
         )
-        share_networks.update(tx, network_id)
+        share_networks.update(tx, network)
         return reach(tx, caller, network_id)
 
 
@@ -103,7 +109,7 @@ def ask(
     with service.db.write() as tx:
         network = reach_locked(tx, caller, network_id)
         _check(tx, caller, network, wanted)
-        servers = server_store.of_network(tx, network_id)
+        servers = server_store.of_network(tx, network)
         _check_use(tx, network, servers, change=wanted.current is not None)
         return network_checks.ask(
             tx,
@@ -119,10 +125,10 @@ def remove(service: Service, caller: Caller, network_id: str, service_id: str) -
     """The network does not have it any more. Forbidden in use; BadRequest when it had it not."""
     with service.db.write() as tx:
         network = reach_locked(tx, caller, network_id)
-        if server_store.of_network(tx, network_id):
+        if server_store.of_network(tx, network):
             raise Forbidden(f"share network {network_id} is in use")
-        _reach_service(tx, caller, network, service_id)
-        if not store.detach(tx, network_id, service_id):
+        found = _reach_service(tx, caller, network, service_id)
+        if not store.detach(tx, network, found):
             raise BadRequest(f"security service {service_id} is not attached to the network")
-        share_networks.update(tx, network_id)
+        share_networks.update(tx, network)
         return reach(tx, caller, network_id)
