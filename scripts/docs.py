@@ -15,6 +15,7 @@ import typer
 from roadstead.api import openapi, policy_reference
 from roadstead.api.routes import ROUTES
 from roadstead.api.routes_v1 import ROUTES_V1
+from roadstead.drivers import reference as drivers_reference
 from roadstead.model import drift, states_reference
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -50,6 +51,7 @@ PRINTED = [
     Printed("openapi.json", openapi_document),
     Printed("operations.md", commands, "commands"),
     Printed("operations.md", drift_kinds, "kinds of drift"),
+    Printed("drivers.md", drivers_reference.as_markdown, "options of drivers"),
 ]
 
 

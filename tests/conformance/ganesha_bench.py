@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench, rule
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.ganesha.bus import GaneshaBus
 from roadstead.drivers.host import process
 from roadstead.model import world as w
 from roadstead.model.ids import bus_prefix, pseudo_path
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench, rule
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.nfs4 import Client, NfsError, Open
 from tests.lab.requirements import require

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
 from roadstead.drivers.base.export import Gateway
 from roadstead.drivers.export.gateway.driver import GatewayExport
 from roadstead.drivers.filer.ganesha import GaneshaFiler
@@ -27,7 +28,6 @@ from roadstead.model import world as w
 from roadstead.model.admission import plain_address
 from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id, pseudo_path
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
 from tests.conformance.ganesha_bench import CONTENT, refused
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns

@@ -10,12 +10,12 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadstead.conformance.exports import NEAR, ref
 from roadstead.drivers.export.gateway_proxy.driver import ProxyExport
 from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns, pseudo_path
-from tests.conformance.exports import NEAR, ref
 from tests.conformance.ganesha_bench import CONTENT, refused
 from tests.conformance.gateway_bench import (
     FILER,

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from roadstead.conformance.hypervisor_bench import HypervisorBench
 from roadstead.drivers.compute import users
 from roadstead.drivers.hypervisor.libvirt import LibvirtHypervisor
 from roadstead.model import hosts as h
-from tests.conformance.hypervisors import HypervisorBench
 from tests.conformance.local_mounts import Shares, local_mounts
 from tests.lab.build import Image
 from tests.lab.domain import Domain

@@ -8,10 +8,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
+from roadstead.conformance.exports import USERS, ExportBench
 from roadstead.drivers.export.nfs_and_smb import NfsAndSmb
 from roadstead.drivers.export.samba.driver import SambaExport
 from roadstead.drivers.host import process
-from tests.conformance.exports import USERS, ExportBench
 from tests.conformance.ganesha_bench import CONTENT, SERVER, SERVER6, GaneshaLab
 from tests.lab.requirements import require
 

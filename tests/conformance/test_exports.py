@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.export_access import IpAccessConformance
+from roadstead.conformance.exports import ExportBench, ExportConformance, rule
+from roadstead.conformance.user_access import UserAccessConformance
 from roadstead.drivers.export.memory import MemoryExport
 from roadstead.model import world as w
 from roadstead.model.admission import level_for
-from tests.conformance.export_access import IpAccessConformance
-from tests.conformance.exports import ExportBench, ExportConformance, rule
 from tests.conformance.ganesha_bench import GaneshaLab
 from tests.conformance.samba_bench import SambaLab
-from tests.conformance.user_access import UserAccessConformance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.filers import ONE, SIX, STRANGER, TWO, FilerBench, FilerConformance
 from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.hook import HookFiler
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.model.errors import Transient
-from tests.conformance.filers import ONE, SIX, STRANGER, TWO, FilerBench, FilerConformance
 from tests.conformance.ganesha_bench import refused
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, ip, remove_netns

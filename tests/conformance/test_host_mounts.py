@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from roadstead.conformance.host_mounts import MountBench, MountConformance
 from roadstead.drivers.compute.memory import MemoryMounts
-from tests.conformance.host_mounts import MountBench, MountConformance
 from tests.conformance.local_mounts import Shares, local_mounts
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.hypervisor_bench import HypervisorBench
+from roadstead.conformance.hypervisors import HypervisorConformance
 from roadstead.drivers.compute.memory import MemoryMounts
 from roadstead.drivers.hypervisor.memory import MemoryHypervisor
 from roadstead.model.errors import Transient
-from tests.conformance.hypervisors import HypervisorBench, HypervisorConformance
 from tests.conformance.libvirt_lab import LibvirtLab
 
 if TYPE_CHECKING:

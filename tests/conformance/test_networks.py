@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.networks import NetworkBench, NetworkConformance, Seen
 from roadstead.drivers.network.memory import MemoryNetwork
 from roadstead.drivers.network.segments import SegmentsNetwork
 from roadstead.model import networks as n
 from roadstead.model import world as w
-from tests.conformance.networks import NetworkBench, NetworkConformance, Seen
 from tests.lab.hosts import TwoHosts
 from tests.lab.links import address_texts, find_link
 from tests.lab.netns import remove_netns

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from roadstead.conformance.pools import PoolConformance
 from roadstead.drivers.base.pool import Pool
-from roadstead.drivers.filer.fixed import FixedFiler
+from roadstead.drivers.filer.fixed import FixedExport, FixedFiler
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.drivers.pool.filer.driver import FilerPool
 from roadstead.drivers.pool.filer.fixed import FixedFilerPool
@@ -16,7 +17,6 @@ from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient
 from roadstead.model.world import ShareSpec
 from tests.conformance.image_pools import image_pool
-from tests.conformance.pools import PoolConformance
 from tests.unit.drivers.pool.filers import mounted_tree
 
 MIB = 1 << 20
@@ -92,7 +92,7 @@ class TestFixedFilerPool(PoolConformance):
         directories = [tmp_path / f"export-{number}" for number in range(16)]
         for directory in directories:
             directory.mkdir()
-        exports = [{"path": str(d), "name": f"/{d.name}", "size_gib": 1} for d in directories]
+        exports = [FixedExport(path=str(d), name=f"/{d.name}", size_gib=1) for d in directories]
         control = FixedFiler(exports=exports, state_directory=str(tmp_path / "state"))
         pool = FixedFilerPool(name="test", control=control)
         pool.ensure_pool()

@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from roadstead.agent.backends import make_backends
+from roadstead.agent.chosen import complete
 from roadstead.config.sections import Config
 from roadstead.drivers.host import mounts
 from roadstead.drivers.pool.image import loop
@@ -68,11 +69,11 @@ class Census:
     """Looks at one service's world; changes nothing in it."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._config = complete(config)
         self._db = Database(config.database_url)
         self._backends = make_backends(config)
         self._compute = ComputeCensus(config, self._db) if config.compute.hypervisor else None
-        self._network = NetworkCensus(config, self._db) if config.network.driver else None
+        self._network = NetworkCensus(self._config, self._db) if config.network.driver else None
 
     @property
     def backend(self) -> Backend:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conformance.networks import new_place
+from roadstead.conformance.networks import new_place
 from tests.roads.network import NetworkRoad, Tenant, level, wait_until
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ WORDS = {word.value for kind in Status.__subclasses__() for word in kind}
 ELSEWHERE = ("drivers/", "store/migrations/", "model/states.py")
 # Ordinary words that mean something else there.
 MEANT_OTHERWISE = {
+    ("conformance/export_access.py", "error"): "an outcome of a probe",
+    ("conformance/user_access.py", "error"): "an outcome of a probe",
     ("cli/client.py", "ok"): "a step of an operation",
     ("cli/shares.py", "ok"): "a hop of an explained way",
-    ("doctor/checks.py", "ok"): "a check of the doctor's",
 }
 # Calls whose first argument names a column or a key.
 _NAMES_A_FIELD = {"Column", "Field", "_flag", "get"}

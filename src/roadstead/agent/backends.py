@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from roadstead.agent import chosen
 from roadstead.config.sections import BackendConfig, Config
 from roadstead.drivers import registry
 from roadstead.drivers.base.export import ExportServer
@@ -22,7 +23,7 @@ def make_backends(config: Config, networked: Networked | None = None) -> dict[st
     for name, section in config.backends.items():
         full_name = pool_name(config.host, name, section.pool)
         road = roads.make(section, networked)
-        pool, export = _make_drivers(name, section, road)
+        pool, export = _make_drivers(config, name, road)
         found[full_name] = Backend(
             name=name,
             pool_name=full_name,
@@ -46,21 +47,18 @@ def make_backends(config: Config, networked: Networked | None = None) -> dict[st
     return found
 
 
-def _make_drivers(name: str, section: BackendConfig, road: Road) -> tuple[Pool, ExportServer]:
+def _make_drivers(config: Config, name: str, road: Road) -> tuple[Pool, ExportServer]:
+    section = config.backends[name]
+    pool, export = chosen.pool(config, name), chosen.export(config, name)
     if road.servers is None or not road.servers.passes_on:
-        return (
-            registry.make_pool(section.pool, name=name, **section.pool_options),
-            registry.make_export(section.export, **section.export_options),
-        )
+        return registry.make_pool(pool, name=name), registry.make_export(export)
     filer = section.filer
-    control = registry.make_filer(filer.control, **filer.control_options)
+    control = registry.make_filer(chosen.filer(config, name))
     where = {"tree": filer.tree, "path": filer.path, "mount": filer.mount}
     behind = {"filer": filer.addresses, "port": filer.port}
     return (
-        registry.make_pool(
-            section.pool, name=name, control=control, **where, **section.pool_options
-        ),
-        registry.make_export(section.export, control=control, **behind, **section.export_options),
+        registry.make_pool(pool, name=name, control=control, **where),
+        registry.make_export(export, control=control, **behind),
     )
 
 

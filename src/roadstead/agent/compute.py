@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from roadstead.agent import chosen
 from roadstead.config.load import primary_address
 from roadstead.config.sections import Config
 from roadstead.drivers import registry
@@ -30,22 +31,13 @@ def make_compute(config: Config, backends: Mapping[str, Backend]) -> Compute | N
     section = config.compute
     if not section.hypervisor:
         return None
-    # Not with the state: after a reboot an empty directory would be handed to VMs that start
-    # before us; here it is missing, and they do not start.
-    mounts = section.mounts or f"{config.run_directory}/compute"
-    options = dict(section.hypervisor_options)
-    if section.hypervisor == "libvirt":
-        options.setdefault("mounts", mounts)
-        options.setdefault("directory", f"{config.state_directory}/hypervisor")
-    host_mounts = registry.make_host_mounts(
-        section.mounts_driver, **{"directory": mounts, **section.mounts_options}
-    )
+    host_mounts = registry.make_host_mounts(chosen.host_mounts(config))
     client = section.nfs_client
     if client == "auto":
         client = host_mounts.capabilities().nfs_client or "none"
     return Compute(
         host=config.host,
-        hypervisor=registry.make_hypervisor(section.hypervisor, **options),
+        hypervisor=registry.make_hypervisor(chosen.hypervisor(config)),
         mounts=host_mounts,
         backends=backends,
         storage_address=section.storage_address or primary_address(),

@@ -1,10 +1,10 @@
 """This machine as a host of share servers: what the agent does for the network road."""
 
 import datetime
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from roadstead.agent import chosen
 from roadstead.agent.standbys import make_standbys
 from roadstead.config.sections import Config
 from roadstead.drivers import registry
@@ -29,14 +29,7 @@ from roadstead.store.db import Database
 
 def make_network(config: Config) -> Network | None:
     """The configured network driver; None when this machine has none."""
-    section = config.network
-    if not section.driver:
-        return None
-    options = dict(section.options)
-    if section.driver == "segments":
-        # Two agents of one machine must not sweep each other's segments.
-        options.setdefault("owner", _owner(config))
-    return registry.make_network(section.driver, **options)
+    return registry.make_network(chosen.network(config)) if config.network.driver else None
 
 
 def make_failover(config: Config) -> Keepalived:
@@ -53,12 +46,6 @@ def make_networked(config: Config) -> Networked | None:
     networked = Networked(network, make_failover(config))
     networked.standbys = tuple(make_standbys(config))
     return networked
-
-
-def _owner(config: Config) -> str:
-    """Whose devices these are: two services of one machine have different state directories."""
-    digest = hashlib.blake2s(config.state_directory.encode(), digest_size=4).hexdigest()
-    return f"{config.host[:39]}-{digest}"
 
 
 class NetworkAgent:

@@ -40,12 +40,26 @@ def config(
     effective: Annotated[
         bool, typer.Option("--effective", help="What is in force here, without passwords.")
     ] = False,
+    driver: Annotated[
+        str,
+        typer.Option(
+            "--driver",
+            metavar="AXIS/NAME",
+            help="Print a driver's options instead: pools/image, exports/ganesha …",
+        ),
+    ] = "",
 ) -> None:
     """Print every key with its default and meaning, as a file to start from."""
     from roadstead.config import reference as config_reference
 
-    if effective:
-        typer.echo(config_reference.effective(options.load()), nl=False)
+    if driver:
+        from roadstead.drivers import reference
+
+        typer.echo(reference.as_toml(driver), nl=False)
+    elif effective:
+        from roadstead.agent.chosen import complete
+
+        typer.echo(config_reference.effective(complete(options.load())), nl=False)
     else:
         typer.echo(config_reference.reference(), nl=False)
 

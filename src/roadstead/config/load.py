@@ -119,13 +119,13 @@ def _complete(config: Config, *, bare: bool = False) -> Config:
         run_directory=run,
         database=replace(config, state_directory=state).database_url,
         api=replace(config.api, users_file=config.api.users_file or f"{state}/etc/users"),
-        backends={n: _complete_backend(n, b, state, run) for n, b in backends.items()},
+        backends={n: _complete_backend(n, b) for n, b in backends.items()},
         quota=DEFAULT_LIMITS | config.quota,
         secrets_file=config.secrets_file or f"{state}/etc/secrets.keys",
     )
 
 
-def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -> BackendConfig:
+def _complete_backend(name: str, backend: BackendConfig) -> BackendConfig:
     if not name or not all(c.isalnum() or c in "-_." for c in name) or not name[0].isalnum():
         raise ConfigError(f"backends.{name}: a name has letters, digits, '-', '_' and '.'")
     if backend.netns and not backend.addresses:
@@ -135,26 +135,7 @@ def _complete_backend(name: str, backend: BackendConfig, state: str, run: str) -
             ipaddress.ip_address(address)
         except ValueError as error:
             raise ConfigError(f"backends.{name}.addresses: {error}") from error
-    pool, export = dict(backend.pool_options), dict(backend.export_options)
-    filer = backend.filer
-    if backend.pool == "filer":
-        pool.setdefault("log_directory", run)
-    if filer.control == "fixed":
-        options = {"state_directory": f"{state}/filers/{name}", **filer.control_options}
-        filer = msgspec.structs.replace(filer, control_options=options)
-    if backend.pool == "image":
-        pool.setdefault("directory", f"{state}/pools/{name}")
-    if backend.export in ("ganesha", "samba", "ganesha+samba", "gateway", "gateway-proxy"):
-        export.setdefault("state_directory", f"{state}/exports/{name}")
-    if backend.export in ("ganesha", "ganesha+samba", "gateway-proxy"):
-        export.setdefault("run_directory", f"{run}/exports/{name}")
-    return msgspec.structs.replace(
-        backend,
-        addresses=backend.addresses or (primary_address(),),
-        pool_options=pool,
-        export_options=export,
-        filer=filer,
-    )
+    return msgspec.structs.replace(backend, addresses=backend.addresses or (primary_address(),))
 
 
 def network_pools(config: Config) -> dict[str, NetworkPool]:

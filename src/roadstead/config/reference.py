@@ -10,6 +10,7 @@ import tomli_w
 
 from roadstead.config import sections as c
 from roadstead.config.source import plain
+from roadstead.model.documented import doc_of
 from roadstead.model.quotas import DEFAULT_LIMITS
 
 _HEAD = """\
@@ -54,7 +55,7 @@ def _section(section: c.Section, path: str) -> Iterator[str]:
         yield from _comment(kind.__doc__ or "")
         yield f"[{path}]"
     for field in msgspec.structs.fields(kind):
-        value, doc = getattr(section, field.name), _doc_of(hints[field.name])
+        value, doc = getattr(section, field.name), doc_of(hints[field.name])
         if _is_table(value, plain(hints[field.name])) and not field.name.endswith("_options"):
             tables.append((field.name, doc, value))
         else:
@@ -99,13 +100,6 @@ def _literal(value: Any) -> str:
     if isinstance(plain_value, list | tuple):
         return "[" + ", ".join(_literal(v) for v in cast("list[Any]", plain_value)) + "]"
     return tomli_w.dumps({"v": plain_value}).removeprefix("v = ").strip()
-
-
-def _doc_of(hint: Any) -> str:
-    for extra in typing.get_args(hint)[1:]:
-        if isinstance(extra, msgspec.Meta):
-            return extra.description or ""
-    return ""
 
 
 def _comment(text: str) -> list[str]:

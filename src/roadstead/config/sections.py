@@ -4,12 +4,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from roadstead.model.documented import doc as _doc
+
 STATE_DIRECTORY = "/var/lib/roadstead"
 DEFAULT_ROAD = "direct"
-
-
-def _doc(text: str, **limits: Any) -> msgspec.Meta:
-    return msgspec.Meta(description=text, **limits)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +58,9 @@ class FilerConfig(Section, frozen=True):
     control: Annotated[
         str, _doc("How its export rules are made: ganesha, exportfs, hook, fixed, memory")
     ] = "ganesha"
-    control_options: Annotated[dict[str, Any], _doc("For that driver")] = {}
+    control_options: Annotated[
+        dict[str, Any], _doc("For that driver: `roadstead config --driver filers/ganesha`")
+    ] = {}
     tree: Annotated[str, _doc("Where the directory it gives us is mounted on this host")] = ""
     mount: Annotated[
         str, _doc("What to mount there, by NFS: 172.30.0.2:/admin; '' = it is mounted already")
@@ -115,11 +115,12 @@ class BackendConfig(Section, frozen=True):
         int, _doc("Gigabytes of all shares on one share server; -1 = any number", ge=-1)
     ] = -1
     pool_options: Annotated[
-        dict[str, Any], _doc("For the pool driver; image: directory, backing_gib, mount_root")
+        dict[str, Any],
+        _doc("For the pool driver: `roadstead config --driver pools/image` tells them"),
     ] = {}
     export_options: Annotated[
         dict[str, Any],
-        _doc("For the export driver; ganesha: port, grace, protocols, lease_seconds"),
+        _doc("For the export driver: `roadstead config --driver exports/ganesha`"),
     ] = {}
     standby: Annotated[
         str, _doc("The host that stands by for its gateways, by [standbys.<name>]; '' = none")
@@ -142,7 +143,7 @@ class ComputeConfig(Section, frozen=True):
 
     hypervisor: Annotated[str, _doc("Hypervisor driver (libvirt); '' = no compute host")] = ""
     hypervisor_options: Annotated[
-        dict[str, Any], _doc("For the driver; libvirt: uri, virtiofsd, …")
+        dict[str, Any], _doc("For the driver: `roadstead config --driver hypervisors/libvirt`")
     ] = {}
     storage_address: Annotated[
         str, _doc("What export servers see of this host; '' = its primary address")
@@ -150,7 +151,7 @@ class ComputeConfig(Section, frozen=True):
     mounts: Annotated[str, _doc("Where shares are mounted; '' = <run_directory>/compute")] = ""
     mounts_driver: Annotated[str, _doc("Driver for these mounts")] = "local"
     mounts_options: Annotated[
-        dict[str, Any], _doc("For that driver; local: nfs_options, fuse_options, qemu_group")
+        dict[str, Any], _doc("For that driver: `roadstead config --driver host_mounts/local`")
     ] = {}
     nfs_client: Annotated[
         Literal["auto", "kernel", "fuse", "none"], _doc("How shares of other hosts are mounted")
@@ -191,7 +192,7 @@ class HostNetworkConfig(Section, frozen=True):
 
     driver: Annotated[str, _doc("Network driver (segments); '' = no share servers here")] = ""
     options: Annotated[
-        dict[str, Any], _doc("For the driver; segments: underlay, physical_networks, …")
+        dict[str, Any], _doc("For the driver: `roadstead config --driver networks/segments`")
     ] = {}
     unused_minutes: Annotated[int, _doc("How long a share server without shares is kept", ge=0)] = (
         10

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roadstead.config.sections import Config
-from roadstead.doctor.checks import (
+from roadstead.drivers.host.durable import can_reflink
+from roadstead.drivers.host.needs import (
     GANESHA_PLUGINS,
     MISSING,
     OK,
@@ -18,11 +19,9 @@ from roadstead.doctor.checks import (
     nearest_directory,
     opens,
     plugin,
-    port_free,
     python_packages,
     tool,
 )
-from roadstead.drivers.host.durable import can_reflink
 from roadstead.model.errors import ConfigError
 from roadstead.process.privileges import account_of
 
@@ -44,10 +43,6 @@ def direct(config: Config) -> Iterator[Check]:
     yield plugin(road, GANESHA_PLUGINS)
     yield tool(road, "dbus-daemon", ["--version"], "apt install dbus-daemon")
     yield tool(road, "nsenter", ["--version"], "apt install util-linux")
-    for name, backend in config.backends.items():
-        if backend.export == "ganesha" and not backend.netns:
-            port = int(backend.export_options.get("port", 2049))
-            yield port_free(road, f"port {port} ({name})", port, Path(config.run_directory))
     yield python_packages(road, ("dbos", "granian", "falcon", "sqlalchemy", "bcrypt", "jeepney"))
 
 

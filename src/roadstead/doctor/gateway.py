@@ -5,9 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from roadstead.agent import chosen
 from roadstead.config.sections import BackendConfig, Config
-from roadstead.doctor.checks import (
-    GANESHA_PLUGINS,
+from roadstead.drivers import registry
+from roadstead.drivers.export.gateway.files import StoredFlow
+from roadstead.drivers.export.gateway.rules import STATE_TEXT, text
+from roadstead.drivers.host.needs import (
     MISSING,
     OK,
     WARN,
@@ -15,13 +18,9 @@ from roadstead.doctor.checks import (
     State,
     fact,
     in_new_netns,
-    plugin,
     python_packages,
     tool,
 )
-from roadstead.drivers import registry
-from roadstead.drivers.export.gateway.files import StoredFlow
-from roadstead.drivers.export.gateway.rules import STATE_TEXT, text
 from roadstead.model.admission import LEVELS
 from roadstead.model.errors import RoadsteadError
 
@@ -64,7 +63,7 @@ def gateway(config: Config) -> Iterator[Check]:
     yield tool(ROAD, "conntrackd", ["-v"], shared, need=False)
     for name, backend in config.backends.items():
         if ROAD in backend.roads:
-            yield from _backend(name, backend)
+            yield from _backend(name, config)
             if packages.state == OK:
                 yield _storage(name, config)
 
@@ -90,16 +89,14 @@ def _rules() -> str:
     return text([flow], filer=filer, port=2049, storage=["lo"])
 
 
-def _backend(name: str, backend: BackendConfig) -> Iterator[Check]:
+def _backend(name: str, config: Config) -> Iterator[Check]:
+    backend = config.backends[name]
     filer = backend.filer
     if filer.tree:
         yield _tree(name, backend)
-    if backend.export == "gateway-proxy":
-        yield tool(ROAD, "ganesha.nfsd", ["-v"], "apt install nfs-ganesha")
-        yield plugin(ROAD, GANESHA_PLUGINS, "proxy_v4")
     fix = f"correct control and control_options in [backends.{name}.filer], or start the filer"
     try:
-        control = registry.make_filer(filer.control, **filer.control_options)
+        control = registry.make_filer(chosen.filer(config, name))
         count = sum(1 for _ in control.inventory())
     except (RoadsteadError, OSError) as error:
         found, state = str(error)[:120], MISSING

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roadstead.config.sections import Config
-from roadstead.doctor.checks import (
+from roadstead.drivers.host import mounts
+from roadstead.drivers.host.needs import (
     MISSING,
     OK,
     WARN,
@@ -18,7 +19,6 @@ from roadstead.doctor.checks import (
     python_packages,
     tool,
 )
-from roadstead.drivers.host import mounts
 from roadstead.drivers.host.nfs import means
 from roadstead.drivers.hypervisor import checks, daemon, libvirt_facts
 from roadstead.drivers.hypervisor.libvirt_connection import Connection

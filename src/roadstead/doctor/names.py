@@ -8,8 +8,8 @@ from pathlib import Path
 from roadstead.config import identity
 from roadstead.config.sections import DEFAULT_ROAD as _ROAD
 from roadstead.config.sections import BackendConfig, Config
-from roadstead.doctor.checks import MISSING, OK, WARN, Check
 from roadstead.drivers.base.pool import Pool
+from roadstead.drivers.host.needs import MISSING, OK, WARN, Check
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Mark

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roadstead.config.sections import Config
-from roadstead.doctor.checks import (
+from roadstead.drivers.host.needs import (
     GANESHA_PLUGINS,
     MISSING,
     OK,

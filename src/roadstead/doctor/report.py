@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from roadstead.config.sections import DEFAULT_ROAD, Config
-from roadstead.doctor.checks import OK, Check
 from roadstead.doctor.direct import direct
+from roadstead.drivers.host.needs import OK, Check
 from roadstead.roads.registry import known
 
 _STYLE = {"ok": "green", "warn": "yellow", "missing": "red"}
@@ -59,6 +59,7 @@ def _print(checks: Sequence[Check]) -> None:
 
 def all_checks(config: Config) -> list[Check]:
     """Every check of every road, in the order to read them."""
+    from roadstead.doctor.drivers import drivers
     from roadstead.doctor.gateway import gateway
     from roadstead.doctor.hypervisor import hypervisor
     from roadstead.doctor.names import names
@@ -66,6 +67,7 @@ def all_checks(config: Config) -> list[Check]:
 
     return [
         *direct(config),
+        *drivers(config),
         *names(config),
         *hypervisor(config),
         *network(config),

@@ -1,70 +1,130 @@
 """Drivers by name, from the entry point groups `roadstead.pools`, `roadstead.exports`,
-`roadstead.hypervisors`, `roadstead.host_mounts`, `roadstead.networks` and `roadstead.filers`.
+`roadstead.filers`, `roadstead.networks`, `roadstead.hypervisors` and `roadstead.host_mounts`.
 
-A third party's driver needs no change here: it declares an entry point in its own package.
+A third party's driver needs no change here: it declares an entry point in its own package, and
+says by its `Options` what it can be told (docs/drivers.md).
 """
 
+import inspect
+from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
+
+import msgspec
 
 from roadstead.drivers.base.compute import HostMounts, Hypervisor
 from roadstead.drivers.base.export import ExportServer
 from roadstead.drivers.base.filer import FilerControl
 from roadstead.drivers.base.network import Network
+from roadstead.drivers.base.options import DriverOptions, Examined, Where
 from roadstead.drivers.base.pool import Pool
+from roadstead.drivers.host.needs import Check
 from roadstead.model.errors import ConfigError
 
-
-def _load(group: str, name: str) -> Any:
-    found = {e.name: e for e in entry_points(group=group)}
-    if name not in found:
-        raise ConfigError(f"no driver {name!r} in {group}; known: {', '.join(sorted(found))}")
-    return found[name].load()
+AXES = ("pools", "exports", "filers", "networks", "hypervisors", "host_mounts")
 
 
-def make_pool(name: str, /, **options: Any) -> Pool:
-    """The pool driver of that name, not yet touching the world. ConfigError on a bad option."""
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A driver that the configuration names, and what it says to it."""
+
+    axis: str  # one of AXES
+    driver: str
+    key: str  # where its name stands: backends.local.pool
+    options_key: str  # where its options stand: backends.local.pool_options
+    given: Mapping[str, Any]
+    where: Where
+
+
+def installed(axis: str) -> list[str]:
+    """The names of all drivers of an axis that are installed. ConfigError when there is no such
+    axis."""
+    if axis not in AXES:
+        raise ConfigError(f"no drivers {axis!r}; there are {', '.join(AXES)}")
+    return sorted({entry.name for entry in entry_points(group=f"roadstead.{axis}")})
+
+
+def load(axis: str, name: str, key: str = "") -> Any:
+    """The driver's class. ConfigError, which names the key, when it is not installed."""
+    known = installed(axis)
+    if name not in known:
+        said = f"{key}: " if key else ""
+        raise ConfigError(
+            f"{said}no driver {name!r} in roadstead.{axis}; known: {', '.join(known)}"
+        )
+    (*_, entry) = entry_points(group=f"roadstead.{axis}", name=name)
+    return entry.load()
+
+
+def options_of(driver: Any) -> type[DriverOptions]:
+    """What the driver can be told; nothing, when it does not say."""
+    return getattr(driver, "Options", DriverOptions)
+
+
+def options(choice: Choice) -> DriverOptions:
+    """What the driver is told: what is given, and its own defaults. ConfigError names the key that
+    is unknown, of a wrong type or missing."""
+    kind = options_of(load(choice.axis, choice.driver, choice.key))
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    for name in choice.given:
+        if name not in fields:
+            known = ", ".join(fields) or "none"
+            raise ConfigError(f"{choice.options_key}.{name}: unknown; known: {known}")
+    values = {**kind.defaults(choice.where), **choice.given}
+    for name, field in fields.items():
+        if field.required and name not in values:
+            raise ConfigError(f"{choice.options_key}.{name}: {choice.driver} needs it")
     try:
-        return _load("roadstead.pools", name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"pool driver {name!r}: {error}") from error
+        return msgspec.convert(values, kind, strict=True)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        raise ConfigError(f"{choice.options_key}.{path.rstrip('`')}: {reason}") from error
 
 
-def make_hypervisor(name: str, /, **options: Any) -> Hypervisor:
-    """The hypervisor driver of that name. ConfigError on a bad option."""
+def make_pool(choice: Choice, **beside: Any) -> Pool:
+    """The pool driver, not yet touching the world; `beside` is what is no option. ConfigError on a
+    bad option, as of all below."""
+    return _make(choice, beside)
+
+
+def make_export(choice: Choice, **beside: Any) -> ExportServer:
+    """The export driver."""
+    return _make(choice, beside)
+
+
+def make_filer(choice: Choice) -> FilerControl:
+    """The control of a filer."""
+    return _make(choice, {})
+
+
+def make_network(choice: Choice) -> Network:
+    """The network driver."""
+    return _make(choice, {})
+
+
+def make_hypervisor(choice: Choice) -> Hypervisor:
+    """The hypervisor driver."""
+    return _make(choice, {})
+
+
+def make_host_mounts(choice: Choice) -> HostMounts:
+    """The driver for this host's mounts."""
+    return _make(choice, {})
+
+
+def doctor(choice: Choice, examined: Examined) -> Iterable[Check]:
+    """What the driver says it needs of this machine; nothing, when it has no `doctor`. ConfigError
+    on a bad option."""
+    told = options(choice)
+    look = getattr(load(choice.axis, choice.driver), "doctor", None)
+    return () if look is None else look(told, examined)
+
+
+def _make(choice: Choice, beside: Mapping[str, Any]) -> Any:
+    told = msgspec.structs.asdict(options(choice))
+    driver = load(choice.axis, choice.driver)
     try:
-        return _load("roadstead.hypervisors", name)(**options)
+        # Only what it is called with: a TypeError inside is a fault of the driver's.
+        inspect.signature(driver).bind(**told, **beside)
     except TypeError as error:
-        raise ConfigError(f"hypervisor driver {name!r}: {error}") from error
-
-
-def make_export(name: str, /, **options: Any) -> ExportServer:
-    """The export driver of that name. ConfigError on a bad option."""
-    try:
-        return _load("roadstead.exports", name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"export driver {name!r}: {error}") from error
-
-
-def make_filer(name: str, /, **options: Any) -> FilerControl:
-    """The control of a filer of that name. ConfigError on a bad option."""
-    try:
-        return _load("roadstead.filers", name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"filer control {name!r}: {error}") from error
-
-
-def make_network(name: str, /, **options: Any) -> Network:
-    """The network driver of that name. ConfigError on a bad option."""
-    try:
-        return _load("roadstead.networks", name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"network driver {name!r}: {error}") from error
-
-
-def make_host_mounts(name: str, /, **options: Any) -> HostMounts:
-    """The driver for this host's mounts of that name. ConfigError on a bad option."""
-    try:
-        return _load("roadstead.host_mounts", name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"mount driver {name!r}: {error}") from error
+        raise ConfigError(f"{choice.key}: {choice.driver} is of no use here: {error}") from error
+    return driver(**told, **beside)

@@ -6,6 +6,7 @@ import pytest
 
 from roadstead.store import shares, tables
 from roadstead.store.db import counting
+from roadstead.store.scope import everyone
 from tests.factories import World
 from tests.unit.api.client import OWNER, Client, key_of
 
@@ -65,7 +66,9 @@ def test_statuses_that_old_clients_do_not_know(member: Client, world: World) -> 
     share_id = member.share()["id"]
     with world.db.write() as tx:
         row = tx.execute(tables.shares.select()).one()
-        shares.set_instance(tx, row.instance_id, status="creating_from_snapshot")
+        found = shares.find_instance(tx, everyone(), row.instance_id)
+        assert found is not None
+        shares.set_instance(tx, found, status="creating_from_snapshot")
     seen = [member.at(m).get(f"/shares/{share_id}").json["share"]["status"] for m in (53, 54)]
     assert seen == ["creating", "creating_from_snapshot"]
 

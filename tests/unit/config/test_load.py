@@ -78,7 +78,7 @@ def test_without_backends_there_is_one_local(tmp_path):
     backend = config.backends["local"]
     assert (backend.pool, backend.export, backend.roads) == ("image", "ganesha", ("direct",))
     assert backend.addresses
-    assert backend.pool_options == {"directory": f"{tmp_path}/pools/local"}
+    assert (backend.pool_options, backend.export_options) == ({}, {})
     assert config.database == f"sqlite:///{tmp_path}/db/roadstead.sqlite"
     assert config.run_directory == f"{tmp_path}/run"
     assert config.quota["gigabytes"] == 1000

@@ -9,6 +9,8 @@ from tests.unit.docs.pages import ROOT, ours, rows
 
 _ID = re.compile(r"\b(?:[DHNG]-[ISM]|A-[ISM]|X-)\d+\b")
 _PAGE = "requirements.md"
+# A suite of the wheel is a test, too.
+_TESTS = ("tests/", "src/roadstead/conformance/")
 _REQUIREMENTS = {row[0]: row for row in rows(_PAGE)}
 
 
@@ -43,7 +45,7 @@ def test_every_id_that_is_mentioned_is_defined():
 def test_it_is_proven_or_open(requirement: str):
     row = _REQUIREMENTS[requirement]
     assert _tests(row) or "open" in row[2], "neither a test nor the word open"
-    proofs = sorted(n for n in _mentions().get(requirement, ()) if n.startswith("tests/"))
+    proofs = sorted(n for n in _mentions().get(requirement, ()) if n.startswith(_TESTS))
     for test in _tests(row):
         assert (ROOT / test).is_file(), f"{test} is not there; it is named in {proofs}"
         assert test in proofs, f"{test} does not name it; it is named in {proofs}"

@@ -11,7 +11,8 @@ import pytest
 
 from roadstead.config import sections as c
 from roadstead.doctor import gateway as doctor_gateway
-from roadstead.doctor.checks import Check
+from roadstead.doctor.drivers import drivers
+from roadstead.drivers.host.needs import Check
 
 TRIED = ("nft inet nat", "ct mark", "a gateway's rules", "conntrack", "forwarding")
 HERE = {"driver": "memory", "options": {"physical_networks": {"rack": "x"}}}
@@ -39,7 +40,9 @@ def _nas(tree: Path, storage: str = "rack", *, local: bool = True, **filer: Any)
 def test_a_proxy_needs_a_program_with_its_back_end(tmp_path):
     config = _nas(tmp_path)
     backends = {"nas": msgspec.structs.replace(config.backends["nas"], export="gateway-proxy")}
-    found = _gateway(msgspec.structs.replace(config, backends=backends))
+    config = msgspec.structs.replace(config, backends=backends)
+    found = {check.name: check for check in drivers(config)}
+    assert {check.road for check in found.values()} == {"gateway"}
     assert (found["ganesha.nfsd"].state, found["ganesha PROXY_V4"].state) == ("ok", "ok")
     assert found["ganesha PROXY_V4"].fix == "apt install nfs-ganesha-proxy-v4"
 
@@ -62,7 +65,7 @@ def test_the_kernel_is_tried_in_a_namespace_that_is_gone():
 
 def test_without_keepalived_there_is_no_standby_and_that_is_all(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("roadstead.doctor.checks._SBIN", str(tmp_path))
+    monkeypatch.setattr("roadstead.drivers.host.needs._SBIN", str(tmp_path))
     found = _gateway(c.Config())
     assert (found["keepalived"].state, found["nft"].state) == ("warn", "missing")
     assert "standby" in found["keepalived"].fix

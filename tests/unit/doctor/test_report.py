@@ -8,7 +8,6 @@ import pytest
 
 from roadstead.config import load as c
 from roadstead.config.sections import ComputeConfig, Config, HostNetworkConfig, NetworkConfig
-from roadstead.doctor import checks
 from roadstead.doctor import (
     hypervisor as doctor_compute,
 )
@@ -18,12 +17,13 @@ from roadstead.doctor import (
 from roadstead.doctor import (
     report as doctor,
 )
-from roadstead.doctor.checks import Check
 from roadstead.doctor.report import all_checks
+from roadstead.drivers.host import needs
+from roadstead.drivers.host.needs import Check
 from roadstead.roads.registry import known
 
 
-def _check(state: checks.State, road: str = "direct") -> Check:
+def _check(state: needs.State, road: str = "direct") -> Check:
     return Check(road=road, name="x", state=state, found="[f]", fix="do it")
 
 
@@ -34,7 +34,7 @@ def test_a_road_works_when_nothing_is_missing():
 
 def test_the_exit_code_is_about_the_direct_road(tmp_path, monkeypatch, capsys):
     config = c.load(None, {}, state=tmp_path)
-    verdicts: list[tuple[checks.State, int]] = [("warn", 0), ("missing", 1)]
+    verdicts: list[tuple[needs.State, int]] = [("warn", 0), ("missing", 1)]
     for state, expected in verdicts:
         found = [_check(state), _check("missing", "gateway")]
         monkeypatch.setattr(doctor, "all_checks", lambda _config, found=found: found)
@@ -58,23 +58,24 @@ def test_a_program_tells_its_version(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\necho thing release v4.3-rc1, 2024\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = checks.tool("direct", "thing", ["-v"], "get it")
+    found = needs.tool("direct", "thing", ["-v"], "get it")
     assert (found.state, found.found) == ("ok", "v4.3-rc1")
-    assert checks.tool("direct", "no-such-thing", ["-v"], "get it").state == "missing"
-    assert checks.tool("direct", "no-such-thing", ["-v"], "get it", need=False).state == "warn"
+    assert needs.tool("direct", "no-such-thing", ["-v"], "get it").state == "missing"
+    assert needs.tool("direct", "no-such-thing", ["-v"], "get it", need=False).state == "warn"
 
 
-def test_a_taken_port_is_missing(tmp_path):
+def test_a_taken_port_is_missing_unless_it_is_ours():
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert checks.port_free("direct", "port", port, tmp_path).state == "missing"
-    assert checks.port_free("direct", "port", port, tmp_path).state == "ok"
+        assert needs.port_free("direct", "port", port, serving=False).state == "missing"
+        assert needs.port_free("direct", "port", port, serving=True).state == "ok"
+    assert needs.port_free("direct", "port", port, serving=False).state == "ok"
 
 
 def test_absent_packages_are_named():
-    found = checks.python_packages("direct", ("json", "no_such_package_here"))
+    found = needs.python_packages("direct", ("json", "no_such_package_here"))
     assert (found.state, found.found) == ("missing", "without no_such_package_here")
 
 

@@ -15,7 +15,8 @@ PLAIN = {"direct", "hypervisor"}
 OLD = {"exports_itself", "is_gateway", "passes_flows", "networked", "standby", "storage", "filer"}
 WHY = {
     "config/sections.py": "the key's default",
-    "config/load.py": "an export driver has a road's name",
+    "agent/chosen.py": "the directory of the hypervisor's files, not the road",
+    "doctor/drivers.py": "whose checks those of a driver are",
     "doctor/direct.py": "whose checks these are: doctor has a file a road",
     "doctor/hypervisor.py": "the same",
     "doctor/gateway.py": "the same; its `backend` is a table of the configuration",

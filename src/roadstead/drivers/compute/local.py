@@ -8,9 +8,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.compute import users
 from roadstead.drivers.compute.layout import Layout
 from roadstead.drivers.host import mount_table as table
@@ -20,6 +22,7 @@ from roadstead.drivers.host.mount_table import Seen
 from roadstead.drivers.host.nfs import fuse_process, means
 from roadstead.model import hosts as h
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, DriverError, InUse, NotFound
 
 UNMOUNT_SECONDS = 1.0  # for the last user's descriptors to be closed
@@ -29,6 +32,26 @@ _NO_WAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 class LocalMounts:
     """See `roadstead.drivers.base.compute.HostMounts`."""
 
+    class Options(DriverOptions, frozen=True):
+        """How shares are mounted."""
+
+        directory: Annotated[str, doc("Where they are")] = ""
+        nfs_options: Annotated[str, doc("For mounting by the kernel")] = "vers=4.1,hard"
+        fuse_options: Annotated[str, doc("For mounting by FUSE, as libnfs has them in a URL")] = (
+            "version=3&uid=0&gid=0"
+        )
+        qemu_group: Annotated[
+            str,
+            doc(
+                "Whose QEMU may reach the shares itself, which a 9p device needs where QEMU does "
+                "not run as root; virtiofsd does"
+            ),
+        ] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"directory": where.mounts}
+
     def __init__(
         self,
         *,
@@ -37,8 +60,6 @@ class LocalMounts:
         fuse_options: str = "version=3&uid=0&gid=0",
         qemu_group: str = "",
     ) -> None:
-        """`qemu_group`: whose QEMU may reach the shares itself, which a 9p device needs where QEMU
-        does not run as root; virtiofsd does."""
         self.layout = Layout(directory)
         self._group = qemu_group
         self._means = means.Means(

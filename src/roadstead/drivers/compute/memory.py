@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any
 
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.compute.layout import Layout
 from roadstead.drivers.host.nfs.means import KINDS
 from roadstead.model import hosts as h
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, InUse, NotFound, Unsupported
 
 
@@ -17,6 +20,15 @@ class MemoryMounts:
     `fail["ensure_bound"] = Transient("…")` makes that method raise, before it does anything, until
     the entry is deleted. `served` holds the attachments that something serves to a VM now.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """Where they seem to be."""
+
+        directory: Annotated[str, doc("What paths of mounts begin with")] = "/memory/compute"
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"directory": where.mounts}
 
     def __init__(self, *, directory: str = "/memory/compute") -> None:
         self.layout = Layout(directory)

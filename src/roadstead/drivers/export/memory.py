@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.model import world as w
 from roadstead.model.admission import admit, level_for, locations
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, NotFound, Transient, Unsupported
 
 
@@ -21,8 +24,17 @@ class MemoryExport:
     """Serves nothing, but refuses what a real server refuses.
 
     `fail` maps a method's name to the exception its next calls raise, until it is taken out.
-    `addresses` are those of places that have none of their own.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """What it says of itself."""
+
+        addresses: Annotated[
+            tuple[str, ...], doc("Those of places that have none of their own")
+        ] = ()
+        gateway: Annotated[
+            Literal["l4", "proxy"] | None, doc("As what kind of gateway it counts")
+        ] = None
 
     def __init__(self, *, addresses: Sequence[str] = (), gateway: str | None = None) -> None:
         self.info = w.ExportInfo(kind="memory", protocols=("NFS",), gateway=gateway)

@@ -1,18 +1,27 @@
 """NFS and SMB at one place: each share is served by the server that speaks its protocol."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from roadstead.drivers.base.export import ExportServer
+from roadstead.drivers.base.options import DriverOptions, Examined
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.export.samba.driver import SambaExport
+from roadstead.drivers.host.needs import Check
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Unsupported
 
 
+class Smb(DriverOptions, frozen=True):
+    """Options of the SMB servers' own."""
+
+    port: Annotated[int, doc("TCP port of each SMB server", ge=1, le=65535)] = 445
+
+
 class NfsAndSmb:
-    """A GaneshaExport and a SambaExport; `samba` has options of the latter's own.
+    """NFS by a GaneshaExport, SMB by a SambaExport.
 
     The SMB server of a place is started with its first CIFS export, so a place that serves only
     NFS costs no more than without. The database gives an export id once per host, whatever the
@@ -21,13 +30,18 @@ class NfsAndSmb:
 
     info = w.ExportInfo(kind="ganesha+samba", protocols=("NFS", "CIFS"))
 
+    class Options(GaneshaExport.Options, frozen=True):
+        """Those of driver ganesha, and the SMB servers'."""
+
+        samba: Annotated[Smb, doc("Options of the SMB servers' own")] = Smb()
+
     def __init__(
         self,
         *,
         state_directory: str,
         run_directory: str,
         require_mount: bool = True,
-        samba: Mapping[str, Any] | None = None,
+        samba: Smb = Smb(),  # noqa: B008 -- it cannot change
         **ganesha: Any,
     ) -> None:
         self._nfs = GaneshaExport(
@@ -41,8 +55,13 @@ class NfsAndSmb:
         self._smb = SambaExport(
             state_directory=str(smb_state.with_name(f"{smb_state.name}-smb")),
             require_mount=require_mount,
-            **(samba or {}),
+            port=samba.port,
         )
+
+    @classmethod
+    def doctor(cls, options: Options, examined: Examined) -> Iterator[Check]:
+        """What the NFS servers need."""
+        return GaneshaExport.doctor(options, examined)
 
     def ensure_server(self, place: w.Place) -> None:
         """The place's NFS server runs, and its SMB server if it had one."""

@@ -3,12 +3,15 @@
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer import exportfs_text as text
 from roadstead.drivers.filer import paths
 from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import DriverError, Transient, Unsupported
 
 _CONNECTION_FAILED = 255  # ssh(1)
@@ -39,6 +42,24 @@ class ExportfsFiler:
     """
 
     info = FilerInfo(kind="exportfs")
+
+    class Options(DriverOptions, frozen=True):
+        """How the filer is logged in to."""
+
+        host: Annotated[str, doc("The filer's name or address, for ssh")]
+        user: Annotated[str, doc("root, or who may run exportfs there and write the file")] = "root"
+        identity_file: Annotated[str, doc("The private key; '' = as ssh finds one")] = ""
+        known_hosts: Annotated[
+            str, doc("Where the filer's host key stands; '' = the user's own file")
+        ] = ""
+        port: Annotated[int, doc("Of its ssh", ge=1, le=65535)] = 22
+        command: Annotated[tuple[str, ...], doc("The program that takes ssh's words after it")] = (
+            "ssh",
+        )
+        file: Annotated[str, doc("Our exports there, which bring them back when it starts")] = (
+            "/etc/exports.d/roadstead.exports"
+        )
+        timeout: Annotated[float, doc("Seconds until it counts as away", gt=0)] = 60.0
 
     def __init__(
         self,

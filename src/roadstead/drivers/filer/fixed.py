@@ -10,14 +10,16 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.filer import paths
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import ConfigError, Conflict, DriverError, NotFound, Unsupported
 from roadstead.process.files import write_durably
 
@@ -59,19 +61,31 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FixedFiler:
-    """The `exports` (tables with path, name, size_gib, rw, ro) and who has which of them."""
+    """The `exports`, and who has which of them."""
 
     info = FilerInfo(kind="fixed", fixed=True)
 
-    def __init__(self, *, exports: Sequence[Mapping[str, Any]], state_directory: str) -> None:
-        try:
-            found = [msgspec.convert(dict(export), FixedExport) for export in exports]
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"a fixed export: {error}") from error
-        self.exports = {export.path: export for export in found}
-        admitted = [address for export in found for address in (*export.rw, *export.ro)]
+    class Options(DriverOptions, frozen=True):
+        """The administrator's exports."""
+
+        exports: Annotated[
+            tuple[FixedExport, ...],
+            doc(
+                "Tables with path (the filer's directory), name (what its clients mount), "
+                "size_gib, rw and ro (addresses on the storage network that it admits)"
+            ),
+        ]
+        state_directory: Annotated[str, doc("Which share has which of them")] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"state_directory": where.state_directory}
+
+    def __init__(self, *, exports: Sequence[FixedExport], state_directory: str) -> None:
+        self.exports = {export.path: export for export in exports}
+        admitted = [address for export in exports for address in (*export.rw, *export.ro)]
         # One address for two exports: nothing at the filer would keep two tenants apart.
-        for what, values in (("path", [e.path for e in found]), ("address", admitted)):
+        for what, values in (("path", [e.path for e in exports]), ("address", admitted)):
             if len(set(values)) != len(values):
                 raise ConfigError(f"two fixed exports have one {what}")
         self._directory = Path(state_directory)

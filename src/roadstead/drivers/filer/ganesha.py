@@ -3,14 +3,17 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer import paths
 from roadstead.drivers.filer.ganesha_rules import CHANGE_NAME, Rule, RulesFile
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import GaneshaBus, Refused
 from roadstead.drivers.ganesha.live import LiveExport, live_exports
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, DriverError, Unsupported
 from roadstead.model.ids import pseudo_path
 
@@ -22,14 +25,31 @@ class GaneshaFiler:
     """Exports on an NFS-Ganesha 4 that this agent can reach by a socket: on the same machine, or
     with its bus and `config_directory` handed on from there.
 
-    The administrator's configuration ends with `%include "<config_directory>/roadstead.conf"`
-    (an empty file at first) and leaves the export numbers from `first_export_id` on to us. `bus`
-    is the path of the message bus' socket (or `unix:path=…`), `dbus_prefix` the server's
-    Dbus_Name_Prefix. `directory_there` is what the filer calls `config_directory`, where that
-    differs. The administrator's own exports are never touched.
+    The administrator's own exports are never touched.
     """
 
     info = FilerInfo(kind="ganesha")
+
+    class Options(DriverOptions, frozen=True):
+        """How the filer is reached."""
+
+        config_directory: Annotated[
+            str,
+            doc(
+                "Where roadstead.conf is: the filer's configuration ends with "
+                '%include "<config_directory>/roadstead.conf" (an empty file at first)'
+            ),
+        ]
+        bus: Annotated[str, doc("The socket of its message bus: a path, or unix:path=…")] = (
+            SYSTEM_BUS
+        )
+        dbus_prefix: Annotated[str, doc("Its Dbus_Name_Prefix")] = ""
+        first_export_id: Annotated[
+            int, doc("The export numbers from here on are ours", ge=1, le=_LAST_NUMBER)
+        ] = 10000
+        directory_there: Annotated[
+            str, doc("What the filer calls config_directory; '' = the same")
+        ] = ""
 
     def __init__(
         self,

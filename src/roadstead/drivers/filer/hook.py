@@ -23,13 +23,16 @@ Any other is final, and the last line of its standard error is what the operator
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer import paths
 from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, DriverError, Transient, Unsupported
 from roadstead.model.ids import pseudo_path
 
@@ -41,14 +44,19 @@ class _Listed(msgspec.Struct, frozen=True):
 
 
 class HookFiler:
-    """Calls `program` (its path and first arguments); see this module for what it has to do.
+    """Calls `program` (its path and first arguments); see this module for what it has to do."""
 
-    `limits_size` says that it knows the verb `size`. It is killed after `timeout` seconds, which
-    counts as no answer.
-    """
+    class Options(DriverOptions, frozen=True):
+        """The program."""
+
+        program: Annotated[str | tuple[str, ...], doc("Its path, or its path and first arguments")]
+        limits_size: Annotated[bool, doc("It knows the verb size")] = False
+        timeout: Annotated[
+            float, doc("Seconds until it is killed, which counts as no answer", gt=0)
+        ] = 60.0
 
     def __init__(
-        self, *, program: Sequence[str], limits_size: bool = False, timeout: float = 60.0
+        self, *, program: str | Sequence[str], limits_size: bool = False, timeout: float = 60.0
     ) -> None:
         self.info = FilerInfo(kind="hook", limits_size=limits_size)
         self._program = [program] if isinstance(program, str) else list(program)

@@ -4,10 +4,13 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer import paths
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, DriverError, Unsupported
 from roadstead.model.ids import pseudo_path
 
@@ -20,6 +23,13 @@ class MemoryFiler:
     really there. `fail["ensure_export"] = Transient("…")` makes that method raise, before it does
     anything, until the entry is deleted.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """What it can do."""
+
+        limits_size: Annotated[
+            bool, doc("It refuses limits below what lies in a directory really there")
+        ] = False
 
     def __init__(self, *, limits_size: bool = False) -> None:
         self.info = FilerInfo(kind="memory", limits_size=limits_size)

@@ -8,8 +8,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.host import process
 from roadstead.drivers.host.locks import IdLocks
@@ -28,6 +29,7 @@ from roadstead.drivers.hypervisor.libvirt_facts import host_facts, sandbox
 from roadstead.drivers.hypervisor.libvirt_guests import Seen
 from roadstead.model import hosts as h
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import DriverError, Transient
 
 LIBVIRT_READ_ONLY = (11, 0)  # the first that takes <readonly/> for virtiofs
@@ -37,6 +39,26 @@ UNSEEN = "libvirtd is in a mount namespace older than the directory of our mount
 
 class LibvirtHypervisor:
     """See `roadstead.drivers.base.compute.Hypervisor`."""
+
+    class Options(DriverOptions, frozen=True):
+        """Of this host's VMs."""
+
+        uri: Annotated[str, doc("Of libvirt")] = "qemu:///system"
+        directory: Annotated[str, doc("Scripts with the options of daemons")] = ""
+        mounts: Annotated[
+            str, doc("Where shares are mounted: daemons that serve something there are ours")
+        ] = ""
+        virtiofsd: Annotated[str, doc("Its path; '' = where distributions have it")] = ""
+        id_base: Annotated[
+            int, doc("The host's id of a guest's root, where ids are translated", ge=1)
+        ] = 100_000
+        detach_seconds: Annotated[
+            float, doc("How long a guest may take to let a device go", gt=0)
+        ] = 10.0
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"directory": where.state_directory, "mounts": where.mounts}
 
     def __init__(
         self,
@@ -48,8 +70,6 @@ class LibvirtHypervisor:
         id_base: int = 100_000,
         detach_seconds: float = 10.0,
     ) -> None:
-        """`mounts` is the directory of the host's HostMounts: daemons that serve something beneath
-        it are ours. `id_base` is the host's id of a guest's root where ids are translated."""
         self._connection = Connection(uri)
         self._mounts = Path(mounts).resolve()
         self._wrappers = daemon.Wrappers(Path(directory).resolve() / "daemons")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.compute.memory import MemoryMounts
 from roadstead.drivers.hypervisor import checks
 from roadstead.drivers.hypervisor.changes import Changes
@@ -46,6 +47,9 @@ class MemoryHypervisor:
     Tests make VMs by `add_guest` and play their owner by `start`, `stop`, `remove`, `receive`,
     `take_over` and `kill_daemon`.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """None."""
 
     def __init__(self, *, mounts: MemoryMounts | None = None, host: h.HostFacts = HOST) -> None:
         self.fail: dict[str, Exception] = {}

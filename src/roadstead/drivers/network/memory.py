@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.network import checks
 from roadstead.drivers.network.marks import Marks
 from roadstead.model import networks as n
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, InUse, NotFound, Unsupported
 
 _LARGEST = {"flat": 1500, "vlan": 1500, "vxlan": 1450}
@@ -20,6 +23,16 @@ class MemoryNetwork:
     `fail` maps a method's name to the exception its next calls raise, until it is taken out.
     `busy` holds the ids of places in which a process runs.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """What it says of itself."""
+
+        owner: Annotated[
+            str, doc("Whose marks these are, when several services share a machine")
+        ] = "local"
+        physical_networks: Annotated[
+            dict[str, str], doc("Name of each that can be had, and anything")
+        ] = msgspec.field(default_factory=lambda: {"physnet1": "memory"})
 
     def __init__(
         self, *, owner: str = "local", physical_networks: Mapping[str, str] | None = None

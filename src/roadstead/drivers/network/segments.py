@@ -7,7 +7,11 @@ Nothing is kept but in the kernel (and Open vSwitch): names derive from ids, mar
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.host import netlink
 from roadstead.drivers.host import netns as namespaces
 from roadstead.drivers.host.netlink import Link, Netlink, T
@@ -20,9 +24,11 @@ from roadstead.drivers.network.port import configure, gateway_table
 from roadstead.drivers.network.uplinks import Underlay, Uplinks, prepare_port
 from roadstead.model import networks as n
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, InUse, NotFound, RoadsteadError, Transient
 from roadstead.model.ids import place_netns
 
+OVS_DATABASE = "unix:/run/openvswitch/db.sock"
 _FIREWALL = (
     "net.bridge.bridge-nf-call-iptables is on: this host's firewall sees the tenants' frames, with "
     "one table of connections for all of them"
@@ -30,17 +36,45 @@ _FIREWALL = (
 
 
 class SegmentsNetwork:
-    """Options:
+    """See `roadstead.drivers.base.network.Network`."""
 
-    owner: whose marks these are, when several agents share a machine.
-    underlay: the device that carries VXLAN; underlay_address: this host's address on it, ""
-        takes the device's first. vxlan_group: where floods go, a multicast group; or
-        vxlan_remotes: the other hosts' addresses, one by one. vxlan_port: UDP.
-    physical_networks: name of each to a device, a bridge or an Open vSwitch bridge.
-    vlan: "kernel", "ovs" or "auto" (the kernel's 802.1q where there is one).
-    ovs_database, ovs_datapath ("system", "netdev", "auto"): for Open vSwitch bridges we make.
-    netns: the host's own side, when it is not the agent's namespace.
-    """
+    class Options(DriverOptions, frozen=True):
+        """How this host is on the wires."""
+
+        owner: Annotated[
+            str, doc("Whose marks these are, when several services share a machine")
+        ] = "local"
+        underlay: Annotated[str, doc("The device that carries VXLAN")] = ""
+        underlay_address: Annotated[
+            str, doc("This host's address on it; '' = the device's first")
+        ] = ""
+        vxlan_group: Annotated[str, doc("Where floods go: a multicast group; or vxlan_remotes")] = (
+            ""
+        )
+        vxlan_remotes: Annotated[
+            tuple[str, ...], doc("Where floods go: the other hosts' addresses, one by one")
+        ] = ()
+        vxlan_port: Annotated[int, doc("UDP port", ge=1, le=65535)] = 4789
+        physical_networks: Annotated[
+            dict[str, str],
+            doc("Name of each, and its device, bridge or Open vSwitch bridge on this host"),
+        ] = msgspec.field(default_factory=dict[str, str])
+        vlan: Annotated[
+            Literal["auto", "kernel", "ovs"],
+            doc("Who makes VLANs; auto = the kernel's 802.1q where there is one"),
+        ] = "auto"
+        ovs_database: Annotated[str, doc("Of Open vSwitch, for bridges that we make")] = (
+            OVS_DATABASE
+        )
+        ovs_datapath: Annotated[
+            Literal["auto", "system", "netdev"], doc("Of the bridges that we make there")
+        ] = "auto"
+        netns: Annotated[str, doc("The namespace of the host's own side; '' = the agent's")] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            # Two agents of one machine must not sweep each other's segments.
+            return {"owner": where.owner}
 
     def __init__(
         self,
@@ -53,14 +87,14 @@ class SegmentsNetwork:
         vxlan_port: int = 4789,
         physical_networks: Mapping[str, str] | None = None,
         vlan: str = "auto",
-        ovs_database: str = "unix:/run/openvswitch/db.sock",
+        ovs_database: str = OVS_DATABASE,
         ovs_datapath: str = "auto",
-        netns: str | None = None,
+        netns: str = "",
     ) -> None:
         checks.check_name("owner", owner)
         checks.check_choice("vlan", vlan, ("auto", "kernel", "ovs"))
         checks.check_choice("ovs_datapath", ovs_datapath, ("auto", "system", "netdev"))
-        self._netns = netns
+        self._netns = netns or None
         self._marks = Marks(owner)
         self._guard = Guard(owner)
         self._physical_networks = dict(physical_networks or {})

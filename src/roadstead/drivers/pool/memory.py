@@ -7,9 +7,12 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.model import ids
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import BadRequest, Conflict, DriverError, NotFound, Unsupported
 
 
@@ -23,7 +26,15 @@ class MemoryPool:
     the entry is deleted.
     """
 
-    def __init__(self, *, name: str, total_gib: int = 1000, path: str | None = None) -> None:
+    class Options(DriverOptions, frozen=True):
+        """How much there is."""
+
+        total_gib: Annotated[int, doc("What the pool says it has room for", ge=1)] = 1000
+        path: Annotated[
+            str, doc("Below it every share is a real directory, too; '' = contents are nowhere")
+        ] = ""
+
+    def __init__(self, *, name: str, total_gib: int = 1000, path: str = "") -> None:
         self.name = name
         self.info = w.PoolInfo(
             kind="memory",

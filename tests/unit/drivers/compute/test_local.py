@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.host_mounts import bind_of
 from roadstead.drivers.compute.local import LocalMounts
 from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.host.nfs import means
 from roadstead.model import hosts as h
 from roadstead.model.errors import BadRequest, InUse, NotFound, Transient, Unsupported
 from roadstead.model.ids import new_id
-from tests.conformance.host_mounts import bind_of
 from tests.conformance.local_mounts import Shares, local_mounts
 
 if TYPE_CHECKING:

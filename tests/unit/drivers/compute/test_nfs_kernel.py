@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from roadstead.conformance.host_mounts import bind_of
 from roadstead.drivers.compute.local import LocalMounts
 from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.host.nfs import means
@@ -20,15 +21,14 @@ from roadstead.model import hosts as h
 from roadstead.model.errors import Transient
 from roadstead.model.ids import pseudo_path
 from tests.conformance.ganesha_bench import CONTENT, SERVER, GaneshaLab, rule
-from tests.conformance.host_mounts import bind_of
 from tests.conformance.local_mounts import local_mounts
 from tests.lab.netns import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from roadstead.conformance.exports import ExportBench
     from roadstead.model.world import ExportSpec
-    from tests.conformance.exports import ExportBench
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("nfs-kernel")]
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from tests.conformance.ganesha_bench import GaneshaLab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conformance.exports import ExportBench
+    from roadstead.conformance.exports import ExportBench
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from roadstead.drivers.base.filer import FilerExport
+from roadstead.drivers.base.options import Where
 from roadstead.drivers.filer.fixed import FixedFiler
 from roadstead.drivers.pool.filer.fixed import FixedFilerPool
+from roadstead.drivers.registry import Choice, make_filer
 from roadstead.model import ids
 from roadstead.model import world as w
 from roadstead.model.errors import ConfigError, Conflict, DriverError, NotFound, Unsupported
 from tests.unit.drivers.pool.killing import killed_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 GIB = 1 << 30
@@ -32,8 +35,20 @@ EXPORTS: list[dict[str, Any]] = [
 ]
 
 
-def filer(directory: Path) -> FixedFiler:
-    return FixedFiler(exports=EXPORTS, state_directory=str(directory / "fixed"))
+def filer(directory: Path, exports: Sequence[Mapping[str, Any]] = EXPORTS) -> FixedFiler:
+    """As the configuration's tables make it."""
+    where = Where(name="nas", state_directory=str(directory), run_directory="", owner="")
+    choice = Choice(
+        axis="filers",
+        driver="fixed",
+        key="control",
+        options_key="control_options",
+        given={"exports": exports, "state_directory": str(directory / "fixed")},
+        where=where,
+    )
+    made = make_filer(choice)
+    assert isinstance(made, FixedFiler)
+    return made
 
 
 def pool(directory: Path) -> FixedFilerPool:
@@ -145,7 +160,7 @@ def test_only_what_the_administrator_admits_can_be_asked_for(tmp_path: Path) -> 
 )
 def test_a_wrong_description(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        FixedFiler(exports=[EXPORTS[0], EXPORTS[1] | change], state_directory=str(tmp_path))
+        filer(tmp_path, [EXPORTS[0], EXPORTS[1] | change])
 
 
 def test_a_damaged_file_frees_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.conformance.libvirt_lab import LibvirtLab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conformance.hypervisors import HypervisorBench
+    from roadstead.conformance.hypervisor_bench import HypervisorBench
     from tests.lab.build import Image
     from tests.lab.domain import Domain
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.hypervisor_bench import HypervisorBench, ref
 from roadstead.model import hosts as h
 from roadstead.model.ids import new_id
-from tests.conformance.hypervisors import HypervisorBench, ref
 from tests.lab.domain import Domain
 
 if TYPE_CHECKING:

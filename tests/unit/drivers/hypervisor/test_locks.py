@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.hypervisor_bench import HypervisorBench
 from roadstead.model import hosts as h
 from roadstead.model.ids import new_id
-from tests.conformance.hypervisors import HypervisorBench
 
 if TYPE_CHECKING:
     from tests.lab.domain import Domain

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.hypervisor_bench import HypervisorBench, ref
 from roadstead.drivers.compute import users
-from tests.conformance.hypervisors import HypervisorBench, ref
 from tests.conformance.libvirt_lab import LibvirtLab
 from tests.lab.newer import rust_virtiofsd
 

@@ -9,18 +9,22 @@ import os.path
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions, Examined, Where
 from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.ganesha.repair import make_equal, mark, serve, undo
-from roadstead.drivers.export.ganesha.server import Options, Server
+from roadstead.drivers.export.ganesha.server import Server, Settings
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import BusDaemon, Refused
 from roadstead.drivers.ganesha.live import LiveExport, find_live, live_exports
+from roadstead.drivers.host.needs import Check, port_free
 from roadstead.drivers.host.nfs import probe as nfs_probe
 from roadstead.model import world as w
 from roadstead.model.admission import admit, level_for, locations, plain_address
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, NotFound, Transient
 from roadstead.model.ids import pseudo_path
 
@@ -30,15 +34,53 @@ _log = logging.getLogger(__name__)
 class GaneshaExport:
     """Exports over NFSv4.1 and 4.2, one server process per place.
 
-    `protocols` may name 4.0 too; its clients make every restart last a whole grace period.
-    `lease_seconds` is also the longest time a restart keeps clients waiting, which it does only
-    for clients that do not come back. `require_mount` refuses a path that is no mount point: it
-    would be the empty directory beneath a file system that is not there. `nfs3` serves NFSv3 too,
-    for compute hosts that mount by FUSE (libnfs 4 cannot write by v4); the place then needs an
-    rpcbind. `passes_on` tells whose export each one is, where none is a directory of this host.
+    `passes_on` tells whose export each one is, where none is a directory of this host.
     """
 
     info = w.ExportInfo(kind="ganesha", protocols=("NFS",))
+
+    class Options(DriverOptions, frozen=True):
+        """Of all servers of the backend."""
+
+        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
+        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
+        grace: Annotated[
+            bool, doc("A server that was started anew first lets its clients take back their locks")
+        ] = True
+        port: Annotated[int, doc("TCP port of each server", ge=1, le=65535)] = 2049
+        protocols: Annotated[
+            tuple[float, ...],
+            doc("Versions of NFS; clients of 4.0 make every restart last a whole grace period"),
+        ] = (4.1, 4.2)
+        nfs3: Annotated[
+            bool,
+            doc(
+                "NFSv3, too, for compute hosts that mount by FUSE (libnfs 4 cannot write by v4); "
+                "needs an rpcbind"
+            ),
+        ] = False
+        lease_seconds: Annotated[
+            int,
+            doc(
+                "How long a silent client keeps its locks, and the longest that a restart keeps "
+                "others waiting for one that does not come back",
+                ge=1,
+            ),
+        ] = 15
+        require_mount: Annotated[
+            bool,
+            doc(
+                "A share's path must be a mount point: else it would be the empty directory "
+                "beneath a file system that is not there"
+            ),
+        ] = True
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {
+                "state_directory": where.state_directory,
+                "run_directory": where.run_directory,
+            }
 
     def __init__(
         self,
@@ -54,7 +96,7 @@ class GaneshaExport:
         passes_on: Callable[[w.ExportSpec], conf.Behind] | None = None,
         before_start: Callable[[w.Place], None] | None = None,
     ) -> None:
-        self._options = Options(
+        self._options = Settings(
             state_directory=Path(state_directory).absolute(),
             run_directory=Path(run_directory).absolute(),
             grace=grace,
@@ -70,6 +112,13 @@ class GaneshaExport:
         self._bus = BusDaemon(self._options.run_directory)
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def doctor(cls, options: Options, examined: Examined) -> Iterator[Check]:
+        """Its port is free, where it would listen at this host's own addresses."""
+        if examined.listens_here:
+            name = f"port {options.port} ({examined.name})"
+            yield port_free(examined.road, name, options.port, serving=examined.serving)
 
     def has_server(self, place: w.Place) -> bool:
         """Whether the place was given a server that was not removed since."""

@@ -29,7 +29,7 @@ _STOP_PATIENCE = 10.0
 _LOG_LIMIT = 16 << 20
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for all places."""
 
     state_directory: Path
@@ -46,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """One place's server. `lock` is held by whoever changes what it serves."""
 
-    def __init__(self, place_id: str, options: Options, socket: Path) -> None:
+    def __init__(self, place_id: str, options: Settings, socket: Path) -> None:
         self.lock = threading.RLock()
         self.bus = GaneshaBus(socket, bus_prefix(place_id))
         self._place_id = place_id

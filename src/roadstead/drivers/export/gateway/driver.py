@@ -13,10 +13,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl, FilerExport
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.gateway import cut, nft
 from roadstead.drivers.export.gateway import rules as rules_text
@@ -25,6 +27,7 @@ from roadstead.drivers.export.gateway.view import FilerView, Gateway, attempt, l
 from roadstead.drivers.host import conntrack
 from roadstead.model import world as w
 from roadstead.model.admission import Network, admit
+from roadstead.model.documented import doc
 from roadstead.model.errors import (
     ConfigError,
     Conflict,
@@ -42,6 +45,15 @@ class GatewayExport:
     """
 
     info = w.ExportInfo(kind="gateway", protocols=("NFS",), gateway="l4")
+
+    class Options(DriverOptions, frozen=True):
+        """What a gateway keeps."""
+
+        state_directory: Annotated[str, doc("What each gateway passes on, and for whom")] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"state_directory": where.state_directory}
 
     def __init__(
         self,

@@ -12,19 +12,23 @@ reverse when somebody goes. A filer that is down delays who comes, never who goe
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Annotated, Any
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl
+from roadstead.drivers.base.options import DriverOptions, Examined, Where
 from roadstead.drivers.export.checks import check_export
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.export.gateway_proxy import guard, view
 from roadstead.drivers.export.gateway_proxy.server import Filer, ProxyServers, level, reference
 from roadstead.drivers.ganesha.conf import StoredExport
 from roadstead.drivers.host import process
+from roadstead.drivers.host.needs import GANESHA_PLUGINS, Check, plugin, tool
 from roadstead.model import gateways as g
 from roadstead.model import world as w
 from roadstead.model.admission import admit
+from roadstead.model.documented import doc
 from roadstead.model.errors import (
     ConfigError,
     Conflict,
@@ -38,10 +42,37 @@ class ProxyExport:
 
     `filer` are the filer's addresses on the storage network; the first one of IPv4 is used, or
     else the first. `port` is the filer's NFS port and the gateways'. `control` makes the filer's
-    own rules. There a share is exported as `filer_prefix` and the name that its clients know.
+    own rules.
     """
 
     info = w.ExportInfo(kind="gateway-proxy", protocols=("NFS",), gateway="proxy")
+
+    class Options(DriverOptions, frozen=True):
+        """Of all gateways of the backend."""
+
+        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
+        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
+        filer_prefix: Annotated[
+            str, doc("What the filer's name of a share has before the one its clients know")
+        ] = ""
+        grace: Annotated[
+            bool, doc("A server that was started anew first lets its clients take back their locks")
+        ] = True
+        lease_seconds: Annotated[
+            int,
+            doc(
+                "How long a silent client keeps its locks, and the longest that a restart keeps "
+                "others waiting for one that does not come back",
+                ge=1,
+            ),
+        ] = 15
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {
+                "state_directory": where.state_directory,
+                "run_directory": where.run_directory,
+            }
 
     def __init__(
         self,
@@ -75,6 +106,12 @@ class ProxyExport:
             before_start=lambda place: guard.let_connect(place, port),
         )
         self._servers = ProxyServers(self._filer, self._ganesha)
+
+    @classmethod
+    def doctor(cls, options: Options, examined: Examined) -> Iterator[Check]:
+        """NFS-Ganesha is there, with what makes it a filer's client."""
+        yield tool(examined.road, "ganesha.nfsd", ["-v"], "apt install nfs-ganesha")
+        yield plugin(examined.road, GANESHA_PLUGINS, "proxy_v4")
 
     def ensure_server(self, place: w.Place) -> None:
         """The place's server runs and serves what is stored; it was started anew if it could not

@@ -9,16 +9,19 @@ import os.path
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.samba import conf
 from roadstead.drivers.export.samba import probe as samba_probe
 from roadstead.drivers.export.samba.repair import admit, cut, marks, retire
-from roadstead.drivers.export.samba.server import Options, Server
+from roadstead.drivers.export.samba.server import Server, Settings
 from roadstead.model import world as w
 from roadstead.model.admission import plain_address
+from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, NotFound, Transient
 from roadstead.model.user_admission import admit_users, probe_user
 
@@ -29,17 +32,32 @@ class SambaExport:
     """Exports over SMB 3.0 to 3.1.1, signed, to users with a password; one server per place.
 
     Rules name users. A user is one account of the place's server, with one password for all
-    shares of one owner; another owner's rule for the same name is refused. `require_mount`
-    refuses a path that is no mount point: it would be the empty directory beneath a file system
-    that is not there.
+    shares of one owner; another owner's rule for the same name is refused.
     """
 
     info = w.ExportInfo(kind="samba", protocols=("CIFS",))
 
+    class Options(DriverOptions, frozen=True):
+        """Of all servers of the backend."""
+
+        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
+        port: Annotated[int, doc("TCP port of each server", ge=1, le=65535)] = 445
+        require_mount: Annotated[
+            bool,
+            doc(
+                "A share's path must be a mount point: else it would be the empty directory "
+                "beneath a file system that is not there"
+            ),
+        ] = True
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"state_directory": where.state_directory}
+
     def __init__(
         self, *, state_directory: str, port: int = 445, require_mount: bool = True
     ) -> None:
-        self._options = Options(state_directory=Path(state_directory).absolute(), port=port)
+        self._options = Settings(state_directory=Path(state_directory).absolute(), port=port)
         self._require_mount = require_mount
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()

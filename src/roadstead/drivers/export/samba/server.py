@@ -29,7 +29,7 @@ _STOP_PATIENCE = 5.0
 _LISTENING = "0A"  # tcp(7) states in /proc/net/tcp are the kernel's TCP_LISTEN
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for all places."""
 
     state_directory: Path
@@ -39,7 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """One place's server. `lock` is held by whoever changes what it serves."""
 
-    def __init__(self, place_id: str, options: Options) -> None:
+    def __init__(self, place_id: str, options: Settings) -> None:
         self.lock = threading.RLock()
         self._place_id = place_id
         self._options = options

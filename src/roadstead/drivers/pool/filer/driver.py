@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 from roadstead.drivers.base.filer import FilerControl
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.filer import paths
 from roadstead.drivers.host import durable
 from roadstead.drivers.host.locks import IdLocks
@@ -21,6 +23,7 @@ from roadstead.drivers.pool.filer.mount import FUSE_OPTIONS, NFS_OPTIONS, FilerM
 from roadstead.drivers.pool.filer.trash import remove_tree
 from roadstead.model import ids
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import (
     BadRequest,
     Conflict,
@@ -48,10 +51,26 @@ class FilerPool:
     exports. Gateways keep tenants from the filer's other exports, not from that.
 
     `mount` (host:/path) is mounted at `tree` by NFS; without it the tree must be mounted already,
-    or `allow_local` say that a plain directory is meant: an unmounted one would take what should
-    be on the filer. A share's size is a number of ours, unless the control can make the filer
-    keep to it (`info.enforces_size`). One process per tree.
+    unless `allow_local` says that a plain directory is meant: an unmounted one would take what
+    should be on the filer. A share's size is a number of ours, unless the control can make the
+    filer keep to it (`info.enforces_size`). One process per tree.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """How the filer's tree is reached."""
+
+        allow_local: Annotated[
+            bool, doc("The tree may be a plain directory of this host, with nothing mounted there")
+        ] = False
+        nfs_options: Annotated[str, doc("For mounting it by the kernel")] = NFS_OPTIONS
+        fuse_options: Annotated[
+            str, doc("For mounting it by FUSE, as libnfs has them in a URL")
+        ] = FUSE_OPTIONS
+        log_directory: Annotated[str, doc("What mounting it by FUSE logs")] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"log_directory": where.run_directory}
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer.fixed import Assignment, FixedFiler
 from roadstead.model import ids
 from roadstead.model import world as w
@@ -19,6 +20,9 @@ class FixedFilerPool:
     two exports lie on one filesystem, only the administrator knows. `tree`, `path` and `mount`
     are for other filers.
     """
+
+    class Options(DriverOptions, frozen=True):
+        """None: the filer's control has the exports."""
 
     def __init__(
         self, *, name: str, control: FixedFiler, tree: str = "", path: str = "", mount: str = ""

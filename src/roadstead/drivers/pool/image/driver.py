@@ -10,7 +10,9 @@ import contextlib
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
+from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.host import durable, mounts
 from roadstead.drivers.host.exec import CommandFailed
 from roadstead.drivers.host.locks import IdLocks
@@ -19,19 +21,38 @@ from roadstead.drivers.pool.image.freeze import frozen
 from roadstead.drivers.pool.image.layout import Layout, temporary
 from roadstead.drivers.pool.image.presence import READ_ONLY, Presence, look
 from roadstead.model import world as w
+from roadstead.model.documented import doc
 from roadstead.model.errors import DriverError, NotFound, Transient, Unsupported
 
 
 class ImagePool:
     """Shares as filesystem images in `directory`; see `roadstead.drivers.base.pool.Pool`.
 
-    `backing_gib`: size of the sparse `pool.img`, made only where the directory's filesystem cannot
-    reflink. `mount_root`: where shares are mounted, default `<directory>/mnt`. Safe to use from
-    several threads of one process; one process per directory.
+    Safe to use from several threads of one process; one process per directory.
     """
 
+    class Options(DriverOptions, frozen=True):
+        """Where the images are."""
+
+        directory: Annotated[str, doc("The images, and all that belongs to them")] = ""
+        backing_gib: Annotated[
+            int,
+            doc(
+                "Size of the sparse pool.img, made only where the directory's filesystem cannot "
+                "share blocks (reflink)",
+                ge=1,
+            ),
+        ] = 64
+        mount_root: Annotated[
+            str, doc("Where shares are mounted; '' = the directory mnt beside the images")
+        ] = ""
+
+        @classmethod
+        def defaults(cls, where: Where) -> dict[str, Any]:
+            return {"directory": where.state_directory}
+
     def __init__(
-        self, *, name: str, directory: str, backing_gib: int = 64, mount_root: str | None = None
+        self, *, name: str, directory: str, backing_gib: int = 64, mount_root: str = ""
     ) -> None:
         self.name = name
         self.layout = Layout(directory, mount_root)

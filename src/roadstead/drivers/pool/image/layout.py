@@ -26,7 +26,7 @@ class Layout:
     """Where the parts of one pool lie. Ids that are not UUIDs are refused, so that no id can lead
     out of the pool."""
 
-    def __init__(self, directory: str, mount_root: str | None) -> None:
+    def __init__(self, directory: str, mount_root: str) -> None:
         self.directory = Path(directory).resolve()
         self.backing = self.directory / "pool.img"
         self.pool = self.directory / "pool"

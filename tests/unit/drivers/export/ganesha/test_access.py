@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import ref
 from roadstead.model import world as w
 from roadstead.model.ids import pseudo_path
-from tests.conformance.exports import ref
 from tests.conformance.ganesha_bench import (
     CONTENT,
     FAR,
@@ -25,7 +25,7 @@ from tests.conformance.ganesha_bench import (
 from tests.lab.nfs4 import NfsError
 
 if TYPE_CHECKING:
-    from tests.conformance.exports import ExportBench
+    from roadstead.conformance.exports import ExportBench
     from tests.conformance.ganesha_bench import GaneshaLab
 
 pytestmark = [pytest.mark.isolation, pytest.mark.real, pytest.mark.xdist_group("ganesha")]

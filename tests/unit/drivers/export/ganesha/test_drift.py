@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import ref
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, Transient
-from tests.conformance.exports import ref
 from tests.conformance.ganesha_bench import CONTENT, FAR, NEAR, opened, rule, until_refused
 
 if TYPE_CHECKING:
-    from tests.conformance.exports import ExportBench
+    from roadstead.conformance.exports import ExportBench
     from tests.conformance.ganesha_bench import GaneshaLab
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("ganesha")]

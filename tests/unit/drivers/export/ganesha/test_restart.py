@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import ref
 from roadstead.drivers.ganesha.bus import GaneshaBus
 from roadstead.drivers.host import process
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
-from tests.conformance.exports import ref
 from tests.conformance.ganesha_bench import CONTENT, FAR, NEAR, kill, opened, rule, until_refused
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.nfs4 import NfsError
 
 if TYPE_CHECKING:
+    from roadstead.conformance.exports import ExportBench
     from roadstead.drivers.base.export import ExportServer
-    from tests.conformance.exports import ExportBench
     from tests.conformance.ganesha_bench import GaneshaLab
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("ganesha")]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 from roadstead.drivers.host import conntrack
 from roadstead.drivers.host.netlink import within
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
 from roadstead.model.ids import pseudo_path
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 from tests.conformance.gateway_bench import FILER, FILER6, OWN, OWN6, Failing, GatewayLab
 from tests.lab.frames import Capture
 from tests.lab.netns import in_thread

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.export_access import IpAccessConformance
-from tests.conformance.exports import ExportConformance
+from roadstead.conformance.export_access import IpAccessConformance
+from roadstead.conformance.exports import ExportConformance
 from tests.conformance.gateway_bench import GatewayLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conformance.exports import ExportBench
+    from roadstead.conformance.exports import ExportBench
 
 pytestmark = [pytest.mark.conformance, pytest.mark.real]
 

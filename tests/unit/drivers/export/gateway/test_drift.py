@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 from roadstead.model import gateways as g
 from roadstead.model import world as w
 from roadstead.model.ids import pseudo_path
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 from tests.conformance.gateway_bench import FILER, GatewayLab
 from tests.lab.netns import in_thread
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, ref, rule
 from roadstead.drivers.export.gateway.files import FlowFiles
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.drivers.host import netlink
-from tests.conformance.exports import FAR, NEAR, SIBLING, ref, rule
 from tests.conformance.gateway_bench import GatewayLab
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import NEAR, SIBLING, SIX, rule
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.model import gateways as g
 from roadstead.model.errors import Conflict, NotFound, Transient, Unsupported
 from roadstead.model.world import Attempt, ExportPath, Place
-from tests.conformance.exports import NEAR, SIBLING, SIX, rule
 from tests.conformance.ganesha_bench import kill, opened, until_refused
 from tests.conformance.gateway_proxy_bench import FILER6, ProxyLab, ref
 from tests.lab.netns import in_thread

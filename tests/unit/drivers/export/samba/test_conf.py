@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from roadstead.conformance.exports import rule
 from roadstead.drivers.export.samba import conf
 from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
 from roadstead.model.user_admission import admit_users
-from tests.conformance.exports import rule
 
 
 def stored(path: str = "/shares/a", **users: str) -> conf.StoredExport:

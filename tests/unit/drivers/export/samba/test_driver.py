@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from roadstead.conformance.exports import ref
+from roadstead.conformance.user_access import user
 from roadstead.drivers.export.samba.control import Control
 from roadstead.drivers.export.samba.files import ExportFiles
 from roadstead.model import world as w
 from roadstead.model.errors import Transient
-from tests.conformance.exports import ref
 from tests.conformance.ganesha_bench import SERVER, kill
 from tests.conformance.samba_bench import WRONG, SambaLab
-from tests.conformance.user_access import user
 from tests.lab.netns import NETNS_DIRECTORY, add_netns, remove_netns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conformance.exports import ExportBench
+    from roadstead.conformance.exports import ExportBench
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("samba")]
 # The second where its process was slow to obey and was killed.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import ExportBench, ref
+from roadstead.conformance.user_access import user
 from roadstead.drivers.export.samba.driver import SambaExport
 from roadstead.model import world as w
-from tests.conformance.exports import ExportBench, ref
-from tests.conformance.user_access import user
 from tests.lab.requirements import require
 
 if TYPE_CHECKING:

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from roadstead.conformance.exports import ref
+from roadstead.conformance.user_access import user
 from roadstead.drivers.host import process
-from tests.conformance.exports import ref
 from tests.conformance.samba_bench import SambaLab
-from tests.conformance.user_access import user
 from tests.unit.drivers.pool.killing import EFFECTS, killed_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from roadstead.conformance.exports import ExportBench
     from roadstead.drivers.export.samba.driver import SambaExport
     from roadstead.model import world as w
-    from tests.conformance.exports import ExportBench
 
 pytestmark = [
     pytest.mark.crash,

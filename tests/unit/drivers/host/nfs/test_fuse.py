@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from roadstead.conformance.host_mounts import bind_of
 from roadstead.drivers.compute.local import LocalMounts
 from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.host.nfs import fuse_process
 from roadstead.model import hosts as h
 from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id
-from tests.conformance.host_mounts import bind_of
 from tests.conformance.libvirt_lab import end
 from tests.conformance.local_mounts import Shares, local_mounts
 from tests.lab.netns import in_thread

@@ -12,7 +12,7 @@ ID = "0b2f9e52-93c5-4a58-9d9e-93b1a7a0a0aa"
 
 
 def test_names_derive_from_ids_and_lead_back() -> None:
-    names = layout.Layout("/p", None)
+    names = layout.Layout("/p", "")
     assert names.share(ID) == Path(f"/p/pool/img/share-{ID}")
     assert names.snapshot(ID) == Path(f"/p/pool/img/snap-{ID}")
     assert names.point(ID) == Path(f"/p/mnt/{ID}")
@@ -34,7 +34,7 @@ def test_names_of_others_are_passed_over(name: str) -> None:
 
 @pytest.mark.parametrize("id_", ["", "..", f"../{ID}", f"{ID}/..", ID.upper(), f"{ID}\n"])
 def test_no_id_leads_out_of_the_pool(id_: str) -> None:
-    names = layout.Layout("/p", None)
+    names = layout.Layout("/p", "")
     for path_of in (names.share, names.snapshot, names.point):
         with pytest.raises(BadRequest):
             path_of(id_)

@@ -46,7 +46,7 @@ class NetworkBench:
     look: Callable[[n.Port], Seen | None]
     # A process inside the place until the returned function is called.
     occupy: Callable[[w.Place], Callable[[], None]]
-    physical_networks: dict[str, str] = field(default_factory=dict)  # by kind
+    physical_networks: dict[str, str] = field(default_factory=dict[str, str])  # by kind
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
 
     def segment(self, kind: str = "vxlan", **changes: Any) -> n.SegmentSpec:

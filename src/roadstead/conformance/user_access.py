@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from roadstead.conformance.export_access import AccessConformance
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, USERS, ref, rule
 from roadstead.model.user_admission import probe_user
-from tests.conformance.export_access import AccessConformance
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, USERS, ref, rule
 
 if TYPE_CHECKING:
+    from roadstead.conformance.exports import ExportBench
     from roadstead.model import world as w
-    from tests.conformance.exports import ExportBench
 
 
 def user(name: str, level: str = "rw") -> w.RuleSpec:

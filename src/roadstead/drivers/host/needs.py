@@ -1,5 +1,5 @@
-"""The single checks. Each looks at the machine as it is, tries rather than guesses where it can,
-and leaves nothing behind."""
+"""What is needed of this machine, for `roadstead doctor`. Each check looks at the machine as it is,
+tries rather than guesses where it can, and leaves nothing behind."""
 
 import fcntl
 import glob
@@ -92,14 +92,14 @@ def plugin(road: str, places: Iterable[str], layer: str = "vfs") -> Check:
     return fact(road, f"ganesha {layer.upper()}", bool(found), found[0] if found else "", fix)
 
 
-def port_free(road: str, name: str, port: int, run_directory: Path) -> Check:
-    """Nobody listens there, or we do."""
+def port_free(road: str, name: str, port: int, *, serving: bool) -> Check:
+    """Nobody listens there, or we do, who are `serving`."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError as error:
-            if held(run_directory / "supervisor.lock"):
+            if serving:
                 return Check(road=road, name=name, state=OK, found="used by the running Roadstead")
             found = error.strerror or "in use"
             fix = "stop the other NFS server, or set export_options.port"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 from roadstead.model.errors import NotFound
-from tests.conformance.exports import FAR, NEAR, SIBLING, SIX, ref, rule
 
 if TYPE_CHECKING:
+    from roadstead.conformance.exports import ExportBench
     from roadstead.model import world as w
-    from tests.conformance.exports import ExportBench
 
 
 class AccessConformance:
@@ -97,7 +97,7 @@ class IpAccessConformance(AccessConformance):
             (f"{SIX}/128", {SIX}),
             ("fd00:9::10/124", {SIX}),
             ("fd00:9::/64", {SIX}),
-            ("fd00:9::12/127", set()),
+            ("fd00:9::12/127", set[str]()),
         ],
     )
     def test_a_network_admits_its_clients_only(

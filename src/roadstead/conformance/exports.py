@@ -50,7 +50,7 @@ class ExportBench:
     each: int = 20  # exports that each of several threads makes
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     # The last key that a rule for this target was answered with.
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def by_user(self) -> bool:
