@@ -83,8 +83,17 @@ class Api:
                 return share
             final = share["status"] == "error" or share["status"].endswith("_error")
             if final or time.monotonic() > end:
-                raise AssertionError(f"share {share_id} is {share['status']}, not {wanted}")
+                why = self.why(share_id)
+                raise AssertionError(f"share {share_id} is {share['status']}, not {wanted}: {why}")
             time.sleep(0.02)
+
+    def why(self, share_id: str) -> list[str]:
+        """What its messages and operations say that went wrong, the newest first."""
+        url = f"{self.url}/roadstead/v1/operations"
+        found = self.session.get(url, params={"share_id": share_id}, timeout=60).json()
+        told = self.get("/messages", resource_id=share_id)["messages"]
+        said = [f"{o['verb']} {o['state']}: {o['error']}" for o in found.get("operations", [])]
+        return [*(message["user_message"] for message in told), *said]
 
     def act(self, share_id: str, action: str, argument: Any = None) -> Any:
         return self.post(f"/shares/{share_id}/action", {action: argument})

@@ -56,6 +56,7 @@ def sync_directory(path: Path) -> None:
 def _make_ready(fd: int, mode: int | None, gid: int) -> None:
     if gid != -1 and os.geteuid() == 0:
         os.fchown(fd, -1, gid)
-    # Not always: a filer may refuse what changes nothing.
-    if mode is not None and os.fstat(fd).st_mode & 0o777 != mode:
+    # What the owner may it was made with. A filer may refuse to change it (knfsd through libnfs:
+    # ERANGE), and may not even tell it right at once.
+    if mode is not None and mode & 0o077:
         os.fchmod(fd, mode)
