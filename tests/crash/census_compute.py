@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from roadstead.config.sections import Config
 from roadstead.drivers.host import mounts
+from roadstead.drivers.host.nfs.fuse_process import PROGRAM
 from roadstead.drivers.hypervisor import marks
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
 from roadstead.store import tables as t
@@ -59,7 +60,7 @@ class ComputeCensus:
         served = {row["id"] for row in rows if row["state"] == "active"}
         daemons = self._processes("virtiofsd", "attachments")
         yield from _differ("virtiofsd", daemons, served, may=ids)
-        yield from _differ("NFS mount process", self._processes("nfs_fuse", "mount"), shares)
+        yield from _differ("NFS mount process", self._processes(PROGRAM, "mount"), shares)
         yield from self._rules({row["share_id"] for row in rows})
 
     def _rows(self) -> list[dict[str, Any]]:
