@@ -30,7 +30,7 @@ _NO_WAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 
 
 class LocalMounts:
-    """See `roadstead.drivers.base.compute.HostMounts`."""
+    """Mounts in this host's own file tree; see `roadstead.drivers.base.compute.HostMounts`."""
 
     class Options(DriverOptions, frozen=True):
         """How shares are mounted."""

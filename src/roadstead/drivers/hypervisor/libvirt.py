@@ -38,7 +38,7 @@ UNSEEN = "libvirtd is in a mount namespace older than the directory of our mount
 
 
 class LibvirtHypervisor:
-    """See `roadstead.drivers.base.compute.Hypervisor`."""
+    """QEMU VMs that libvirt runs; see `roadstead.drivers.base.compute.Hypervisor`."""
 
     class Options(DriverOptions, frozen=True):
         """Of this host's VMs."""

@@ -36,7 +36,8 @@ _FIREWALL = (
 
 
 class SegmentsNetwork:
-    """See `roadstead.drivers.base.network.Network`."""
+    """Bridges, VXLANs, VLANs and namespaces of this host; see
+    `roadstead.drivers.base.network.Network`."""
 
     class Options(DriverOptions, frozen=True):
         """How this host is on the wires."""
