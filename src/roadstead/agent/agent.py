@@ -49,6 +49,7 @@ class Agent:
         )
         self._runner = Runner(
             self._db,
+            config.host,
             self._backends,
             retry=self._worker.retry,
             give_up_after=datetime.timedelta(seconds=config.operation_timeout_seconds),
