@@ -24,6 +24,15 @@ def _remove_bytes(run: Run) -> None:
     run.backend.pool.ensure_share_absent(run.instance.id)
 
 
+def _unmake_bytes(run: Run) -> None:
+    """But not a share of another size: that is older than the operation, as after an old database
+    came back, and has somebody's data. It goes with the row, when a user deletes that."""
+    pool, instance = run.backend.pool, run.instance
+    there = [m for m in pool.inventory() if m.kind == "share" and m.id == instance.id]
+    if all(m.facts.get("size_bytes") == instance.size_gib * GIB for m in there):
+        pool.ensure_share_absent(instance.id)
+
+
 def _serve(run: Run) -> list[ExportPath]:
     backend = run.backend
     place = backend.road.open(backend.export, backend.home, run.instance, StoreLedger(run.db))
@@ -98,7 +107,7 @@ def _not_shrunk(run: Run, tx: Tx, error: RoadsteadError) -> Columns:
 CREATE = Recipe(
     verb="share.create",
     steps=(
-        Step(name="pool", do=_make_bytes, undo=_remove_bytes),
+        Step(name="pool", do=_make_bytes, undo=_unmake_bytes),
         Step(name="export", do=_serve, record=_record_paths, undo=_unserve),
     ),
     done=_made,

@@ -6,9 +6,12 @@ import pytest
 
 from roadstead.model.errors import Conflict, DriverError, Transient
 from roadstead.model.queries import MessageFilter, Page, RuleFilter
+from roadstead.model.world import ShareSpec
 from roadstead.ops.recipes import RECIPES
 from roadstead.service import access, roads, shares
 from roadstead.service.access import NewRule
+from roadstead.service.new_share import NewShare
+from roadstead.service.placement import create
 from roadstead.store import messages, operations
 from roadstead.store.quotas import usage
 from tests.factories import make_caller, make_share, make_world
@@ -54,6 +57,23 @@ def test_failed_create_is_undone_and_tells_the_user(world):
     assert (message.action_id, message.resource_id) == ("002", share.id)
     assert "the export server says no" in message.user_message
     assert _live(world) == []
+
+
+def test_a_failed_create_leaves_a_share_that_is_older_than_it(world):
+    """A database came back in which the share was just being made; it has been extended since."""
+    caller = make_caller()
+    world.engine.stop()
+    made = create(world.service, caller, NewShare(proto="NFS", size_gib=1))
+    world.pool.ensure_share(ShareSpec(instance_id=made.instance_id, size_bytes=2 << 30))
+    for operation in _live(world):
+        world.runner.run(operation.id)
+    (mark,) = world.pool.inventory()
+    assert (mark.kind, mark.id, mark.facts["size_bytes"]) == ("share", made.instance_id, 2 << 30)
+    assert shares.get(world.service, caller, made.id).status == "error"
+    assert _live(world) == []
+    world.engine.start(world.runner.run)
+    shares.delete(world.service, caller, made.id)
+    assert list(world.pool.inventory()) == []
 
 
 def test_messages_are_kept_as_long_as_configured(database_url):
