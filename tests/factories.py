@@ -91,6 +91,7 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
     keep = {k: settings[k] for k in ("keep_messages",) if k in settings}
     runner = Runner(
         db,
+        HOST,
         by_name,
         retry=lambda operation_id, seconds: retries.append((operation_id, seconds)),
         give_up_after=settings.pop("give_up_after", datetime.timedelta(seconds=60)),

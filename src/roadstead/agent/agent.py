@@ -23,6 +23,7 @@ from roadstead.ops.gateway_report import report_gateways
 from roadstead.ops.recipe import Open
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
+from roadstead.ops.sweeps.findings import guarded
 from roadstead.ops.sweeps.shares import ShareSweep
 from roadstead.roads.backend import Backend
 from roadstead.store import drift, messages, operations
@@ -49,6 +50,7 @@ class Agent:
         )
         self._runner = Runner(
             self._db,
+            config.host,
             self._backends,
             retry=self._worker.retry,
             give_up_after=datetime.timedelta(seconds=config.operation_timeout_seconds),
@@ -124,13 +126,11 @@ class Agent:
 
     def _prepare(self) -> None:
         for backend in self._backends.values():
-            try:
+            # The others work; the sweep tries again, and the scheduler sees no report.
+            with guarded("backend not ready", backend=backend.name):
                 backend.pool.ensure_pool()
                 for view in backend.views({}).values():
                     view.export.ensure_server(view.place)
-            except RoadsteadError as error:
-                # The others work; the sweep tries again, and the scheduler sees no report.
-                log.error("backend not ready", backend=backend.name, error=str(error))
 
     def _check_names(self) -> None:
         config = self._config
@@ -171,11 +171,11 @@ class Agent:
         ensure_if_asked(self._db, self._config.host, self._run_sweep)
 
     def _report(self) -> None:
+        host, backends = self._config.host, self._backends.values()
         network = None if self._network is None else self._network.capabilities()
-        report(self._db, self._config.host, self._backends.values(), network)
+        report(self._db, host, backends, network)
         if self._network is not None:
-            roles, host = self._network.role, self._config.host
-            report_gateways(self._db, host, self._backends.values(), self._places, role=roles)
+            report_gateways(self._db, host, backends, self._places, role=self._network.role)
             self._network.report_standbys()
 
     def _tidy(self) -> None:

@@ -62,12 +62,13 @@ class ComputeAgent:
         grants = Grants(db, compute, engine)
         self.opener: Open = opener(db, compute, grants)
         self._sweep = AttachmentSweep(db, compute, grants, adopt, grace=grace)
+        self._ready = False
         self._look = threading.Lock()
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Host and VMs are reported, attachments are as they should be, and go on being so."""
-        self._compute.mounts.ensure_ready()
+        """Host and VMs are reported, attachments are as they should be, and go on being so; what
+        goes wrong is tried again at the next look."""
         self.look()
         threading.Thread(target=self._watch, name="compute", daemon=True).start()
 
@@ -84,6 +85,9 @@ class ComputeAgent:
             if self._stop.is_set():
                 return
             try:
+                if not self._ready:
+                    self._compute.mounts.ensure_ready()
+                    self._ready = True
                 report(self._db, self._compute)
                 if self._sweep.run():
                     report(self._db, self._compute)

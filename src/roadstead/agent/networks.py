@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from roadstead.agent import chosen
@@ -74,9 +75,13 @@ class NetworkAgent:
             grace=grace,
         )
         self._active = ActiveGatewaySweep(db, config.host, backends, networked, self.places)
+        self._able: NetworkInfo | None = None
 
-    def capabilities(self) -> NetworkInfo:
-        return self._network.capabilities()
+    def capabilities(self) -> NetworkInfo | None:
+        """What the driver says of itself; as it said last, or None, when it cannot be asked."""
+        with guarded("network driver not asked"):
+            self._able = self._network.capabilities()
+        return self._able
 
     def sweep(self) -> None:
         """Before the shares are looked at: their share servers must be there."""
@@ -90,13 +95,15 @@ class NetworkAgent:
     @property
     def has_pairs(self) -> bool:
         """Whether there is anything to look at every few seconds; also what is configured no more
-        and has to go."""
+        and has to go, and what nobody can tell."""
         failover = self._networked.failover
-        return (
-            bool(self._networked.standbys)
-            or any(backend.servers.paired for backend in self._backends.values())
-            or (failover is not None and any(failover.inventory()))
-        )
+        if failover is None:
+            return False
+        if self._networked.standbys or any(b.servers.paired for b in self._backends.values()):
+            return True
+        with guarded("pairs not looked for"):
+            return any(failover.inventory())
+        return True
 
     def look_at_pairs(self) -> None:
         """This host's part in the pairs is as the database says."""
@@ -114,12 +121,15 @@ class NetworkAgent:
 
     def report_standbys(self) -> None:
         """The standby gateways' rows say how they are now."""
-        failover = self._networked.failover
         for standby in self._networked.standbys:
             for server_id, place in self._standby.places(standby).items():
-                holds = failover is not None and failover.holds(place)
-                role = GatewayRole.ACTIVE if holds else GatewayRole.STANDBY
+                role = partial(self._role_of_standby, place)
                 put_report(self._db, self._host, server_id, role, standby.export, place)
+
+    def _role_of_standby(self, place: Place) -> str:
+        failover = self._networked.failover
+        holds = failover is not None and failover.holds(place)
+        return GatewayRole.ACTIVE if holds else GatewayRole.STANDBY
 
 
 def make_network_agent(

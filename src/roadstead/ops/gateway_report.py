@@ -1,6 +1,7 @@
 """What the agent tells about its gateways: health, sessions, traffic."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
 
@@ -10,6 +11,7 @@ from roadstead.model.gateways import BROKEN, GatewayState
 from roadstead.model.share_networks import GatewayReport
 from roadstead.model.states import GatewayRole
 from roadstead.model.world import Place
+from roadstead.ops.sweeps.findings import guarded
 from roadstead.roads.backend import Backend
 from roadstead.store import gateway_reports
 from roadstead.store.db import Database, utcnow
@@ -25,18 +27,31 @@ def report_gateways(
     *,
     role: Callable[[Backend, Place], str] = lambda _backend, _place: GatewayRole.ACTIVE,
 ) -> None:
-    """Every gateway's row says how it is now."""
+    """Every gateway's row says how it is now, but for those that cannot be looked at."""
     for backend in backends:
         if not backend.servers.passes_on:
             continue
         for server_id, place in places(backend).items():
-            put_report(db, host, server_id, role(backend, place), backend.export, place)
+            put_report(db, host, server_id, partial(role, backend, place), backend.export, place)
 
 
 def put_report(
+    db: Database,
+    host: str,
+    server_id: str,
+    role: Callable[[], str],
+    export: object,
+    place: Place,
+) -> None:
+    """The row of that server's gateway on this host says how it is now; what cannot be found out
+    is logged, and the row stays as it was."""
+    with guarded("gateway not reported", gateway=server_id):
+        _put_report(db, host, server_id, role(), export, place)
+
+
+def _put_report(
     db: Database, host: str, server_id: str, role: str, export: object, place: Place
 ) -> None:
-    """The row of that server's gateway on this host says how it is now."""
     seen = _state(export, place)
     report = GatewayReport(
         share_server_id=server_id,

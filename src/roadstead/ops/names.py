@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from roadstead.model.errors import RoadsteadError, Transient
+from roadstead.model.errors import Transient
 from roadstead.model.ids import split_pool_name
 from roadstead.roads.backend import Backend
 from roadstead.store import ownership
@@ -21,7 +21,7 @@ def owner_of_bytes(db: Database, host: str, backends: Mapping[str, Backend]) -> 
     for backend in backends.values():
         try:
             ids = {m.id for m in backend.pool.inventory() if m.kind in ("share", "trash")}
-        except RoadsteadError as error:
+        except Exception as error:  # of a driver that has a fault, too
             away.append(f"{backend.name}: {error}")
             continue
         with db.read() as tx:

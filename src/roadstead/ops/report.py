@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from roadstead.model.ids import split_pool_name
 from roadstead.model.networks import NetworkInfo
 from roadstead.model.shares import Pool
+from roadstead.ops.sweeps.findings import guarded
 from roadstead.roads.backend import Backend
 from roadstead.store import availability_zones, pools, services
 from roadstead.store.db import Database, utcnow
@@ -80,18 +81,24 @@ def report(
     db: Database, host: str, backends: Iterable[Backend], network: NetworkInfo | None = None
 ) -> None:
     """Every pool's row and every service's heartbeat are fresh; pools no longer configured are
-    gone."""
-    found = [(backend, pool_of(backend, network)) for backend in backends]
+    gone. One that cannot be looked at keeps what it said last, and its service is down soon."""
+    backends = list(backends)
+    for backend in backends:
+        with guarded("pool not reported", backend=backend.name):
+            _report_one(db, host, backend, pool_of(backend, network))
     with db.write() as tx:
-        for backend, pool in found:
-            availability_zones.ensure(tx, backend.availability_zone)
-            services.heartbeat(
-                tx,
-                binary="manila-share",
-                host=f"{host}@{backend.name}",
-                zone=backend.availability_zone,
-            )
-            pools.report(tx, pool)
-        zone = found[0][0].availability_zone if found else "nova"
+        zone = backends[0].availability_zone if backends else "nova"
         services.heartbeat(tx, binary="manila-scheduler", host=host, zone=zone)
-        pools.forget_others(tx, host, {pool.name for _, pool in found})
+        pools.forget_others(tx, host, {backend.pool_name for backend in backends})
+
+
+def _report_one(db: Database, host: str, backend: Backend, pool: Pool) -> None:
+    with db.write() as tx:
+        availability_zones.ensure(tx, backend.availability_zone)
+        services.heartbeat(
+            tx,
+            binary="manila-share",
+            host=f"{host}@{backend.name}",
+            zone=backend.availability_zone,
+        )
+        pools.report(tx, pool)

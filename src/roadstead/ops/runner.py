@@ -41,11 +41,13 @@ _UNDO_TRIES = 5
 
 class Runner:
     """`run` is what the engine dispatches to. Two runs of one operation never overlap: an
-    operation belongs to one host, a host has one agent, and an agent runs an id once at a time."""
+    operation belongs to one host, a host has one agent, and an agent runs an id once at a time.
+    An id of another host's, from a nudge or a row of the queue, is left to its agent."""
 
     def __init__(
         self,
         db: Database,
+        host: str,
         backends: Mapping[str, Backend],
         *,
         retry: Callable[[str, float], None] = lambda _id, _seconds: None,
@@ -57,7 +59,7 @@ class Runner:
         """`backends` by `host@backend#pool`; `retry(id, seconds)` brings an operation back;
         `openers` by the verb's subject, for other subjects than shares and their rules;
         `keep_messages`: how long users can read what went wrong."""
-        self._db = db
+        self._db, self._host = db, host
         self._backends = backends
         self.retry = retry
         self._recipes = recipes
@@ -73,7 +75,7 @@ class Runner:
 
     def run(self, operation_id: str) -> None:
         """The operation has ended, or `retry` was asked to bring it back. Nothing happens when it
-        is running, finished, or not due yet."""
+        is running, finished, not due yet, or another host's."""
         with self._guard:
             if operation_id in self._running:
                 return
@@ -90,7 +92,7 @@ class Runner:
     def _run(self, operation_id: str) -> None:
         with self._db.read() as tx:
             found = operations.find(tx, operation_id)
-            if found is None or not found[0].live:
+            if found is None or not found[0].live or found[0].host != self._host:
                 return
             operation, done = found
         if operation.not_before is not None and operation.not_before > utcnow():

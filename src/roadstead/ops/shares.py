@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from roadstead.model.errors import DriverError, RoadsteadError, Transient
+from roadstead.model.errors import Conflict, DriverError, RoadsteadError, Transient
 from roadstead.model.states import ShareStatus
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops.ledger import StoreLedger
@@ -24,11 +24,38 @@ def _remove_bytes(run: Run) -> None:
     run.backend.pool.ensure_share_absent(run.instance.id)
 
 
+def _unmake_bytes(run: Run) -> None:
+    """But not a share of another size: that is older than the operation, as after an old database
+    came back, and has somebody's data. It goes with the row, when a user deletes that."""
+    pool, instance = run.backend.pool, run.instance
+    there = [m for m in pool.inventory() if m.kind == "share" and m.id == instance.id]
+    if all(m.facts.get("size_bytes") == instance.size_gib * GIB for m in there):
+        pool.ensure_share_absent(instance.id)
+
+
 def _serve(run: Run) -> list[ExportPath]:
     backend = run.backend
     place = backend.road.open(backend.export, backend.home, run.instance, StoreLedger(run.db))
     run.backend = backend.at(place)
-    return serving.ensure_served(run.backend, run.instance)
+    try:
+        return serving.ensure_served(run.backend, run.instance)
+    except Conflict as error:
+        if _has_another_id(run):
+            raise Transient(str(error)) from error
+        raise
+
+
+def _has_another_id(run: Run) -> bool:
+    """True when an export that has no row had the instance's id: it has another one now, and nobody
+    has had a handle of it."""
+    marks = list(run.backend.export.inventory(run.backend.place))
+    taken = {m.facts.get("export_id") for m in marks if m.id != run.instance.id}
+    if run.instance.export_id not in taken:
+        return False
+    with run.db.write() as tx:
+        numbers = {number for number in taken if isinstance(number, int)}
+        store.renumber(tx, run.instance, run.operation.host, numbers)
+    return True
 
 
 def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:
@@ -98,7 +125,7 @@ def _not_shrunk(run: Run, tx: Tx, error: RoadsteadError) -> Columns:
 CREATE = Recipe(
     verb="share.create",
     steps=(
-        Step(name="pool", do=_make_bytes, undo=_remove_bytes),
+        Step(name="pool", do=_make_bytes, undo=_unmake_bytes),
         Step(name="export", do=_serve, record=_record_paths, undo=_unserve),
     ),
     done=_made,

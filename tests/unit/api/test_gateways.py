@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from roadstead.api.app import make_app
 from roadstead.drivers.base.export import Gateway
+from roadstead.model.errors import DriverError
 from roadstead.model.gateways import GatewayState
 from roadstead.ops.gateway_report import report_gateways
 from roadstead.store.db import utcnow
@@ -92,3 +93,19 @@ def test_metrics_are_for_administrators(app, roles, status):
     client = Client(app, "b" * 32, roles)
     assert client.call("GET", "/metrics", prefix="").status_code == status
     assert client.call("GET", "/gateways", prefix="/roadstead/v1").status_code == status
+
+
+@pytest.mark.parametrize("error", [DriverError("away"), ValueError("a fault")])
+def test_a_gateway_of_which_nobody_can_tell_keeps_no_other_from_being_told(nw, admin, error):
+    for caller in (make_caller(), make_caller()):
+        nw.add_share(caller, nw.add_network(caller))
+    bad, good = nw.servers()
+
+    def role(_backend, place):
+        if place.id == bad.id:
+            raise error
+        return "active"
+
+    report_gateways(nw.world.db, HOST, nw.world.backends.values(), nw.places, role=role)
+    told = admin.call("GET", "/gateways", prefix="/roadstead/v1").json["gateways"]
+    assert [each["share_server_id"] for each in told] == [good.id]

@@ -37,6 +37,7 @@ class ComputeWorld(msgspec.Struct, kw_only=True):
         world = self.world
         runner = Runner(
             world.db,
+            HOST,
             world.backends,
             retry=lambda operation_id, seconds: world.retries.append((operation_id, seconds)),
             openers={"attachment": recipes.opener(world.db, self.compute, self.grants)},

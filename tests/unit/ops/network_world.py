@@ -59,6 +59,7 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
         world = self.world
         runner = Runner(
             world.db,
+            HOST,
             world.backends,
             retry=lambda operation_id, seconds: world.retries.append((operation_id, seconds)),
             openers={"share_server": opener(world.db, world.backends, self.networked)},

@@ -2,14 +2,17 @@
 
 import pytest
 
+from roadstead.drivers.pool.memory import MemoryPool
+from roadstead.model.errors import DriverError
 from roadstead.model.networks import NetworkInfo
 from roadstead.model.share_networks import Subnet
 from roadstead.model.world import Place
-from roadstead.ops.report import capabilities
+from roadstead.ops.report import capabilities, report
 from roadstead.roads.gateway.road import Gateway
 from roadstead.roads.network import Network
+from roadstead.store import pools, services
 from roadstead.store.db import utcnow
-from tests.factories import make_backend
+from tests.factories import HOST, make_backend, make_world
 
 NETWORK = NetworkInfo(kind="memory", segment_kinds=("vxlan",))
 NO_SEGMENTS = NetworkInfo(kind="memory", segment_kinds=(), missing=("no uplink",))
@@ -55,3 +58,27 @@ def test_gateways_have_ipv4_where_the_filer_has_or_they_speak_for_it(kind, cidrs
     legs = tuple(storage(cidr) for cidr in cidrs)
     backend = make_backend(road=Gateway(storage=legs), gateway=kind)
     assert capabilities(backend, NETWORK)["ipv4_support"] is ipv4
+
+
+@pytest.mark.parametrize("error", [DriverError("away"), ValueError("a fault")])
+@pytest.mark.parametrize("bad", ["first", "second"])
+def test_a_pool_that_cannot_be_looked_at_keeps_no_other_from_being_reported(
+    database_url, bad, error
+):
+    """Nor is it forgotten: its service is down when it has not reported for a while."""
+    backends = [make_backend("first"), make_backend("second")]
+    world = make_world(database_url, backends=backends)
+    for backend in backends:
+        if backend.name == bad:
+            assert isinstance(backend.pool, MemoryPool)
+            backend.pool.fail["stats"] = error
+    with world.db.read() as tx:
+        before = {pool.backend: pool.updated_at for pool in pools.find_all(tx)}
+        beat = {each.host: each.heartbeat_at for each in services.find_all(tx)}
+    report(world.db, HOST, backends)
+    with world.db.read() as tx:
+        after = {pool.backend: pool.updated_at for pool in pools.find_all(tx)}
+        beats = {e.host for e in services.find_all(tx) if e.heartbeat_at != beat[e.host]}
+    world.close()
+    assert {name for name in after if after[name] == before[name]} == {bad}
+    assert beats == {HOST, *(f"{HOST}@{name}" for name in before if name != bad)}

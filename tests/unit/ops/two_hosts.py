@@ -59,6 +59,7 @@ class Host:
         )
         self.runner = Runner(
             world.db,
+            self.name,
             world.backends if self.name == HOST else {},
             retry=lambda operation_id, seconds: world.retries.append((operation_id, seconds)),
             openers={"attachment": recipes.opener(world.db, self.compute, self._grants)},

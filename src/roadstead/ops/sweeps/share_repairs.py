@@ -16,6 +16,7 @@ from roadstead.roads.backend import Backend
 from roadstead.store import access, operations
 from roadstead.store import shares as share_store
 from roadstead.store.db import Database
+from roadstead.store.scope import everyone
 
 
 class Repairs:
@@ -51,6 +52,8 @@ class Repairs:
         with backend.share_lock(instance.id):
             if self._is_busy(instance):
                 return 0
+            # The look may be older than the share.
+            disk = disk or by_key(backend.pool.inventory()).get(("share", instance.id))
             if disk is None:
                 return self._lost(instance)
             with self._db.read() as tx:
@@ -118,6 +121,9 @@ class Repairs:
         )
         if self._findings.is_new(lost):
             with self._db.write() as tx:
+                now = share_store.find_instance(tx, everyone(), instance.id)
+                if now is None or now.status != instance.status:
+                    return 0  # somebody has begun something with it
                 share_store.set_instance(tx, instance, status=ShareStatus.ERROR)
             self._findings.tell_once(lost)
         return 1

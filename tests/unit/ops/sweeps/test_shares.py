@@ -34,6 +34,25 @@ def test_nothing_to_do_is_nothing_done(world):
     assert _found(world) == []
 
 
+def test_a_share_made_while_the_sweep_looks_is_not_taken_for_lost(world, monkeypatch):
+    """Between the look at the pool and the rows, which takes as long as the export servers do."""
+    caller, look, made = make_caller(), world.pool.inventory, []
+
+    def inventory():
+        seen = list(look())
+        looks.append(seen)
+        if len(looks) == 2:  # before anything is mended, and then to compare
+            made.append(make_share(world, caller))
+        return iter(seen)
+
+    looks: list[object] = []
+    monkeypatch.setattr(world.pool, "inventory", inventory)
+    world.sweep.run()
+    (share,) = made
+    assert shares.get(world.service, caller, share.id).status == "available"
+    assert _found(world) == []
+
+
 def test_a_removed_export_comes_back_with_its_rules(world):
     caller = make_caller()
     share = make_share(world, caller)
