@@ -44,12 +44,15 @@ class Stranger:
 
 @pytest.fixture(autouse=True)
 def stranger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a package with such an entry point were installed, too."""
+    """As if packages with such entry points were installed, too: one of them is broken."""
     found = registry.entry_points
 
     def with_stranger(*, group: str, **wanted: Any) -> EntryPoints:
-        entry = EntryPoint("stranger", f"{__name__}:Stranger", "roadstead.pools")
-        known = [*found(group=group), *([entry] if group == entry.group else [])]
+        pools = [
+            EntryPoint("stranger", f"{__name__}:Stranger", "roadstead.pools"),
+            EntryPoint("rubble", "no_such_module:Rubble", "roadstead.pools"),
+        ]
+        known = [*found(group=group), *(pools if group == pools[0].group else [])]
         return EntryPoints(known).select(**wanted)
 
     monkeypatch.setattr(registry, "entry_points", with_stranger)
@@ -89,6 +92,12 @@ def test_a_wrong_name_is_told_where_it_stands():
         registry.options(choice("pools", "imge"))
     with pytest.raises(ConfigError, match="no drivers 'pool'"):
         installed("pool")
+
+
+def test_a_driver_that_cannot_be_loaded_is_told_where_it_stands():
+    said = r"a\.driver: driver 'rubble' of no_such_module:Rubble cannot be loaded: ModuleNotFound"
+    with pytest.raises(ConfigError, match=said):
+        registry.options(choice("pools", "rubble"))
 
 
 def test_a_fault_in_a_driver_is_no_error_of_the_configuration():
