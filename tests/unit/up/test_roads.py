@@ -1,9 +1,12 @@
 """A backend that cannot have its roads keeps everything from starting."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from roadstead.config.load import load, write_effective
 
 GATEWAY = '[backends.nas]\npool = "filer"\nexport = "gateway"\nroads = ["gateway"]\n'
 
@@ -25,3 +28,17 @@ def test_up_says_the_key_and_leaves_nothing(tmp_path, text, told):
     assert done.returncode == 1
     assert done.stderr.startswith(f"roadstead: {told}")
     assert not state.exists()
+
+
+def test_an_agent_with_a_wrong_option_says_the_key_and_is_not_started_again(tmp_path):
+    file = tmp_path / "roadstead.toml"
+    file.write_text(
+        'backends.a = { pool = "memory", export = "memory", pool_options = { total_gigs = 5 } }\n'
+    )
+    effective = tmp_path / "config.json"
+    write_effective(load(file, {}, state=tmp_path), effective)
+    argv = [sys.executable, "-m", "roadstead.agent", "--config", str(effective)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == os.EX_CONFIG
+    told = "backends.a.pool_options.total_gigs: unknown; known: total_gib, path"
+    assert done.stderr == f"roadstead: {told}\n"
