@@ -6,6 +6,8 @@ import inspect
 import os
 import re
 import socket
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Annotated, Any
@@ -186,6 +188,24 @@ def test_ganesha_says_whether_its_port_is_taken():
         assert [c.state for c in registry.doctor(told, served)] == ["ok"]
         elsewhere = msgspec.structs.replace(asked, listens_here=False)
         assert list(registry.doctor(told, elsewhere)) == []
+
+
+def test_a_server_that_was_left_running_is_no_other_one(tmp_path):
+    """As `roadstead up` leaves it when it ends."""
+    conf = tmp_path / "host-a" / "ganesha.conf"
+    conf.parent.mkdir()
+    conf.touch()
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        given = {"port": taken.getsockname()[1], "state_directory": str(tmp_path)}
+        told = choice("exports", "ganesha", **given)
+        asked = Examined(road="direct", name="a", listens_here=True)
+        assert [c.state for c in registry.doctor(told, asked)] == ["missing"]
+        argv = ["ganesha.nfsd", "-c", "input()", "-f", str(conf)]
+        left = subprocess.Popen(argv, executable=sys.executable, stdin=subprocess.PIPE)
+        try:
+            assert [c.state for c in registry.doctor(told, asked)] == ["ok"]
+        finally:
+            left.communicate(b"\n")
 
 
 def test_nothing_is_made_by_being_told(tmp_path):
