@@ -56,7 +56,7 @@ def _section(section: c.Section, path: str) -> Iterator[str]:
         yield f"[{path}]"
     for field in msgspec.structs.fields(kind):
         value, doc = getattr(section, field.name), doc_of(hints[field.name])
-        if _is_table(value, plain(hints[field.name])) and not field.name.endswith("_options"):
+        if _is_table(value, plain(hints[field.name])) and not field.name.endswith("options"):
             tables.append((field.name, doc, value))
         else:
             yield from _comment(doc)

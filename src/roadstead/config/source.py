@@ -40,6 +40,11 @@ def take_new_names(given: dict[str, Any]) -> None:
         given[new] = given.pop(old)
 
 
+def warn_in_one_line() -> None:
+    """From now on this process tells warnings as it tells errors, without a place in the code."""
+    warnings.formatwarning = lambda message, *_place, **_line: f"roadstead: {message}\n"
+
+
 def _named_now(name: str) -> str:
     if name not in RENAMED:
         return name
