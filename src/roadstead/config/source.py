@@ -42,7 +42,11 @@ def take_new_names(given: dict[str, Any]) -> None:
 
 def warn_in_one_line() -> None:
     """From now on this process tells warnings as it tells errors, without a place in the code."""
-    warnings.formatwarning = lambda message, *_place, **_line: f"roadstead: {message}\n"
+
+    def told(message: Warning | str, *_place: object, **_line: object) -> str:
+        return f"roadstead: {message}\n"
+
+    warnings.formatwarning = told
 
 
 def _named_now(name: str) -> str:

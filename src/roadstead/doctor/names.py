@@ -44,10 +44,10 @@ def _backends(config: Config) -> Iterator[Check]:
     from roadstead.up.preparation import sqlite_file
 
     file = sqlite_file(config.database)
-    if file is not None and not file.exists():
-        return
     pools = {pool_name(config.host, n, b.pool): b for n, b in config.backends.items()}
     try:
+        if file is not None and not file.exists():
+            return
         db = Database(config.database)
         try:
             found = unserved(db, config.host, pools)
@@ -55,7 +55,8 @@ def _backends(config: Config) -> Iterator[Check]:
             db.close()
     except Exception as error:  # whatever the database's library says of one that does not answer
         said = f"not asked: {type(error).__name__}"
-        yield Check(road=_ROAD, name="shares' backends", state=WARN, found=said, fix="look at it")
+        fix = "run this as root" if isinstance(error, PermissionError) else "look at it"
+        yield Check(road=_ROAD, name="shares' backends", state=WARN, found=said, fix=fix)
         return
     for pool, count in found.items():
         yield Check(

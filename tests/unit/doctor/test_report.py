@@ -152,6 +152,14 @@ def test_wrong_options_of_the_network_driver_are_said():
     assert (found["driver"].state, "options" in found["driver"].fix) == ("missing", True)
 
 
+def test_a_database_that_cannot_be_looked_for_hides_no_other_finding(tmp_path):
+    """As for a user who may not look into the directory."""
+    config = c.load(None, {"ROADSTEAD_DATABASE": f"sqlite:///{tmp_path}/{'x' * 300}"}, tmp_path)
+    found = all_checks(config)
+    (told,) = [check for check in found if check.name == "shares' backends"]
+    assert (told.state, told.found) == ("warn", "not asked: OSError")
+
+
 class Shelf:
     """A stranger's pool: it can be made, and fails at whatever is asked before `ensure_pool`."""
 
