@@ -213,6 +213,7 @@ def test_a_change_by_hand_is_put_right_and_told(
     assert f'Pseudo = "{site.share.pseudo}"' in stored
 
 
+@pytest.mark.isolation
 def test_a_stranger_whom_somebody_let_in_is_cut_off(site: Site) -> None:
     """G-I1: who got in meanwhile does not stay."""
     with site.road.client(site.tenant, STRANGER) as stranger:

@@ -90,6 +90,7 @@ def test_shares_get_the_administrators_exports(road: FixedRoad, tenant: Tenant) 
     assert road.filer.clients() == before
 
 
+@pytest.mark.isolation
 def test_an_export_is_nobody_elses_before_it_was_emptied(road: FixedRoad, tenant: Tenant) -> None:
     """What a deleted share's tenant left is never another's."""
     for share in tenant.api.get("/shares")["shares"]:

@@ -126,6 +126,7 @@ def test_the_host_of_a_gateway_dies_under_load(
     guest.sh("umount /mnt/share")
 
 
+@pytest.mark.isolation
 def test_a_denied_client_is_cut_while_the_first_host_is_dead(
     road: PairedRoad, tenant: Tenant, share: Shared
 ) -> None:

@@ -96,6 +96,7 @@ def test_its_size_and_its_limit_come_through(hv: Hypervised, alice: Domain) -> N
     hv.detach(attached["id"])
 
 
+@pytest.mark.isolation
 def test_the_grant_is_no_wider_than_needed(hv: Hypervised, alice: Domain, bob: Domain) -> None:
     """H-I6: a reader gets the host a read-only rule; it grows when somebody writes."""
     share = hv.share()

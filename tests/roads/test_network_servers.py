@@ -75,6 +75,7 @@ def test_fifty_creates_at_once_make_one_server(road: NetworkRoad) -> None:
     assert len({tenant.api.paths(share["id"])[0] for share in made}) == MANY
 
 
+@pytest.mark.isolation
 def test_a_server_has_a_leg_on_its_tenants_network_and_no_other(road: NetworkRoad) -> None:
     """N-S3, N-S2: in its namespace there is nothing but the port and the loopback device."""
     tenant = road.tenant("lonely")

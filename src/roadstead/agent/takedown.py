@@ -1,6 +1,7 @@
 """`roadstead down`: what an ended `roadstead up` left serving is stopped; nothing is lost."""
 
 import os
+from pathlib import Path
 
 from roadstead.agent.backends import make_backends
 from roadstead.agent.compute import make_compute
@@ -9,14 +10,20 @@ from roadstead.agent.networks import take_down as take_down_network
 from roadstead.agent.only_one import only_one
 from roadstead.config import identity
 from roadstead.config.sections import Config
+from roadstead.drivers.host.needs import held
+from roadstead.model.errors import ConfigError
 
 
 def take_down(config: Config) -> None:
     """No export server runs, no share server is there and nothing of ours is mounted. ConfigError
-    while the agent runs, and where the state is another host's; InUse when somebody has a share
-    open, or a running VM has it attached: what comes after it is then left as it is."""
+    while `roadstead up` or the agent runs, and where the state is another host's; InUse when
+    somebody has a share open, or a running VM has it attached: what comes after it is then left
+    as it is."""
     identity.check(config)
     os.makedirs(config.run_directory, exist_ok=True)
+    if held(Path(config.run_directory) / "supervisor.lock"):
+        # Its agent may be down just now, and would start all of it again.
+        raise ConfigError("`roadstead up` is running: stop that first, then come back")
     with only_one(config):
         backends = make_backends(config)
         compute = make_compute(config, backends)

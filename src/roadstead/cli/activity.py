@@ -6,6 +6,7 @@ import typer
 
 from roadstead.cli.options import Global, command
 from roadstead.cli.terminal import connect, show_list
+from roadstead.model.states import OperationState
 
 LimitOption = Annotated[int, typer.Option("--limit", help="The newest so many.", min=0)]
 
@@ -20,8 +21,8 @@ def operations(
     options: Global,
     share: Annotated[str | None, typer.Option(help="Of this share.", show_default=False)] = None,
     in_state: Annotated[
-        str | None,
-        typer.Option("--in", help="todo, running, undoing, done or failed.", show_default=False),
+        OperationState | None,
+        typer.Option("--in", help="In this state.", show_default=False),
     ] = None,
     verb: Annotated[
         str | None, typer.Option(help="For example share.create.", show_default=False)

@@ -18,6 +18,7 @@ from roadstead.model.states import OperationState
 
 WAIT_SECONDS = 120.0
 _TIMEOUT = 60.0
+_NAMESAKES = 5  # that are told
 _VERSION = {"X-OpenStack-Manila-API-Version": "2.99"}
 
 
@@ -64,10 +65,15 @@ class Client:
         if is_uuid(share):
             return share
         found = self._send("GET", "/v2/shares", {"all_tenants": 1, "name": share})["shares"]
-        if len(found) != 1:
-            count = "no share is" if not found else f"{len(found)} shares are"
-            raise ApiError(f"{count} named {share!r}")
-        return str(found[0]["id"])
+        ids = [str(each["id"]) for each in found]
+        if len(ids) > 1:
+            more = ", …" if len(ids) > _NAMESAKES else ""
+            raise ApiError(
+                f"{len(ids)} shares are named {share!r}: {', '.join(ids[:_NAMESAKES])}{more}"
+            )
+        if not ids:
+            raise ApiError(f"no share is named {share!r}")
+        return ids[0]
 
     def wait(
         self,

@@ -21,7 +21,7 @@ def credentials(config: Config, cloud: str | None, environ: Mapping[str, str]) -
     """Those of the cloud named here or in OS_CLOUD; else of OS_ENDPOINT, OS_USERNAME, …; else a
     log-in at the Keystone of OS_AUTH_URL; else of the administrator in <state>/clouds.yaml; else
     none at all, for auth = "none". ConfigError when what is named is not there, or is refused."""
-    cloud = cloud or environ.get("OS_CLOUD")
+    cloud = cloud or environ.get("OS_CLOUD") or None
     kind = environ.get("OS_AUTH_TYPE")
     if cloud is not None:
         return _of_cloud(cloud, _files(config, environ), environ)

@@ -9,6 +9,7 @@ import typer
 
 from roadstead.cli import activity, attachments, migration, secrets, shares, users
 from roadstead.cli.options import HERE, PRINTING, Global, command, everywhere
+from roadstead.config.source import warn_in_one_line
 from roadstead.engine.unpickling import forbid_unpickling
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -98,4 +99,5 @@ for part in (shares, activity, attachments, migration, users, secrets):
 def main() -> None:
     """The entry point."""
     forbid_unpickling()
+    warn_in_one_line()
     app()

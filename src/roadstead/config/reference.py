@@ -34,7 +34,22 @@ def effective(config: c.Config, *, secrets: bool = False) -> str:
         if tables["api"]["keystone"]["password"]:
             tables["api"]["keystone"]["password"] = _SECRET
         tables["database"] = hide_password(tables["database"])
+        tables = _without_secret_options(tables)
     return tomli_w.dumps(tables)
+
+
+def _without_secret_options(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """What drivers are told may be anything: there a secret is known by its name."""
+    from roadstead.process.log import without_secrets
+
+    shown: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, dict):
+            table = cast("dict[str, Any]", value)
+            options = name.endswith("options")
+            value = without_secrets(table) if options else _without_secret_options(table)
+        shown[name] = value
+    return shown
 
 
 def hide_password(url: str) -> str:
@@ -56,7 +71,7 @@ def _section(section: c.Section, path: str) -> Iterator[str]:
         yield f"[{path}]"
     for field in msgspec.structs.fields(kind):
         value, doc = getattr(section, field.name), doc_of(hints[field.name])
-        if _is_table(value, plain(hints[field.name])) and not field.name.endswith("_options"):
+        if _is_table(value, plain(hints[field.name])) and not field.name.endswith("options"):
             tables.append((field.name, doc, value))
         else:
             yield from _comment(doc)

@@ -40,6 +40,15 @@ def take_new_names(given: dict[str, Any]) -> None:
         given[new] = given.pop(old)
 
 
+def warn_in_one_line() -> None:
+    """From now on this process tells warnings as it tells errors, without a place in the code."""
+
+    def told(message: Warning | str, *_place: object, **_line: object) -> str:
+        return f"roadstead: {message}\n"
+
+    warnings.formatwarning = told
+
+
 def _named_now(name: str) -> str:
     if name not in RENAMED:
         return name

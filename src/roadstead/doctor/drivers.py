@@ -7,7 +7,7 @@ from roadstead.agent import chosen
 from roadstead.config.sections import DEFAULT_ROAD, BackendConfig, Config
 from roadstead.drivers import registry
 from roadstead.drivers.base.options import Examined
-from roadstead.drivers.host.needs import MISSING, Check, held
+from roadstead.drivers.host.needs import MISSING, WARN, Check, held
 from roadstead.drivers.registry import Choice
 from roadstead.model.errors import ConfigError, RoadsteadError
 from roadstead.roads import registry as roads
@@ -39,9 +39,13 @@ def _listens_here(backend: BackendConfig) -> bool:
 
 
 def _asked(choice: Choice, examined: Examined) -> Iterator[Check]:
+    name = f"{choice.driver} ({examined.name})"
     try:
         yield from registry.doctor(choice, examined)
     except ConfigError as error:
-        name = f"{choice.driver} ({examined.name})"
         fix = "correct it; `roadstead config --driver` prints what a driver takes"
         yield Check(road=examined.road, name=name, state=MISSING, found=str(error), fix=fix)
+    except Exception as error:  # a fault of one driver hides nothing of the others
+        found = f"its own check failed: {type(error).__name__}: {error}"
+        fix = "tell who made the driver"
+        yield Check(road=examined.road, name=name, state=WARN, found=found, fix=fix)

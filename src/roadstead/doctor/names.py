@@ -10,7 +10,7 @@ from roadstead.config.sections import DEFAULT_ROAD as _ROAD
 from roadstead.config.sections import BackendConfig, Config
 from roadstead.drivers.base.pool import Pool
 from roadstead.drivers.host.needs import MISSING, OK, WARN, Check
-from roadstead.model.errors import ConfigError, RoadsteadError
+from roadstead.model.errors import ConfigError
 from roadstead.model.ids import pool_name
 from roadstead.model.world import Mark
 
@@ -44,10 +44,10 @@ def _backends(config: Config) -> Iterator[Check]:
     from roadstead.up.preparation import sqlite_file
 
     file = sqlite_file(config.database)
-    if file is not None and not file.exists():
-        return
     pools = {pool_name(config.host, n, b.pool): b for n, b in config.backends.items()}
     try:
+        if file is not None and not file.exists():
+            return
         db = Database(config.database)
         try:
             found = unserved(db, config.host, pools)
@@ -55,7 +55,8 @@ def _backends(config: Config) -> Iterator[Check]:
             db.close()
     except Exception as error:  # whatever the database's library says of one that does not answer
         said = f"not asked: {type(error).__name__}"
-        yield Check(road=_ROAD, name="shares' backends", state=WARN, found=said, fix="look at it")
+        fix = "run this as root" if isinstance(error, PermissionError) else "look at it"
+        yield Check(road=_ROAD, name="shares' backends", state=WARN, found=said, fix=fix)
         return
     for pool, count in found.items():
         yield Check(
@@ -73,8 +74,8 @@ def _trash(config: Config) -> Iterator[Check]:
 
     try:
         backends = make_backends(config)
-    except RoadsteadError:
-        return  # what is wrong the other checks tell
+    except Exception:  # what is wrong the other checks tell, or the agent, when it starts
+        return
     for backend in backends.values():
         if _is_here(config.backends[backend.name]):
             for mark in sorted(_kept(backend.pool), key=lambda m: str(m.facts["since"]))[:_MOST]:
@@ -89,8 +90,8 @@ def _is_here(section: BackendConfig) -> bool:
 def _kept(pool: Pool) -> list[Mark]:
     try:
         return [m for m in pool.inventory() if m.kind == "trash" and "since" in m.facts]
-    except RoadsteadError:
-        return []  # not ready: its agent has not run yet
+    except Exception:  # not ready: its agent has not run yet, and a driver may say so anyhow
+        return []
 
 
 def _in_trash(config: Config, backend: str, mark: Mark) -> Check:

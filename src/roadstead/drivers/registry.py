@@ -7,7 +7,7 @@ says by its `Options` what it can be told (docs/drivers.md).
 
 import inspect
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import msgspec
@@ -44,15 +44,26 @@ def installed(axis: str) -> list[str]:
 
 
 def load(axis: str, name: str, key: str = "") -> Any:
-    """The driver's class. ConfigError, which names the key, when it is not installed."""
+    """The driver's class. ConfigError, which names the key, when it is not installed or cannot be
+    loaded."""
     known = installed(axis)
+    said = f"{key}: " if key else ""
     if name not in known:
-        said = f"{key}: " if key else ""
         raise ConfigError(
             f"{said}no driver {name!r} in roadstead.{axis}; known: {', '.join(known)}"
         )
     (*_, entry) = entry_points(group=f"roadstead.{axis}", name=name)
-    return entry.load()
+    return loaded(entry, f"{said}driver {name!r}")
+
+
+def loaded(entry: EntryPoint, what: str) -> Any:
+    """What the entry point names. ConfigError, which begins with `what`, when its package cannot be
+    imported, or does not have it."""
+    try:
+        return entry.load()
+    except Exception as error:  # a stranger's module may do anything
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{what} of {entry.value} cannot be loaded: {why}") from error
 
 
 def options_of(driver: Any) -> type[DriverOptions]:

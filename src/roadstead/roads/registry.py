@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 from roadstead.config.sections import DEFAULT_ROAD, BackendConfig, Config
+from roadstead.drivers.registry import loaded
 from roadstead.model.errors import ConfigError
 from roadstead.roads.base import Road
 from roadstead.roads.networked import Networked
@@ -18,11 +19,11 @@ def known() -> tuple[str, ...]:
 
 
 def find(name: str) -> type[Road]:
-    """The road's class. ConfigError when there is none of that name."""
+    """The road's class. ConfigError when there is none of that name, or it cannot be loaded."""
     found = {e.name: e for e in entry_points(group=_GROUP)}
     if name not in found:
         raise ConfigError(f"no road {name!r}; known: {', '.join(found)}")
-    return found[name].load()
+    return loaded(found[name], f"road {name!r}")
 
 
 def serving(names: Iterable[str]) -> type[Road]:
@@ -34,8 +35,7 @@ def serving(names: Iterable[str]) -> type[Road]:
 
 def serving_name(names: Iterable[str]) -> str:
     """Its name; a road that is not known here, but by its agent, serves."""
-    roads = known()
-    return next((n for n in names if n not in roads or find(n).serves), DEFAULT_ROAD)
+    return next((name for name in names if _serves(name)), DEFAULT_ROAD)
 
 
 def make(section: BackendConfig, networked: Networked | None) -> Road:
@@ -45,13 +45,28 @@ def make(section: BackendConfig, networked: Networked | None) -> Road:
 
 def check(config: Config) -> None:
     """ConfigError, with the key, when a backend names a road that there is not, or one that it
-    cannot have as it is."""
+    cannot have as it is. A stranger's road that no backend names is not even loaded."""
     roads = known()
+    named: set[str] = set()
     for name, section in config.backends.items():
         for road in section.roads:
             if road not in roads:
                 raise ConfigError(
                     f"backends.{name}.roads: no road {road!r}; known: {', '.join(roads)}"
                 )
+            named.add(road)
     for road in roads:
-        find(road).check(config)
+        # Ours have a say of standbys, too, which are no backend's.
+        if road in named or _is_ours(road):
+            find(road).check(config)
+
+
+def _serves(name: str) -> bool:
+    try:
+        return find(name).serves
+    except ConfigError:
+        return True
+
+
+def _is_ours(name: str) -> bool:
+    return all(e.value.startswith("roadstead.") for e in entry_points(group=_GROUP, name=name))

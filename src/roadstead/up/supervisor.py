@@ -16,7 +16,7 @@ from pathlib import Path
 from roadstead.config import identity
 from roadstead.config.load import load
 from roadstead.config.sections import Config
-from roadstead.config.source import is_key
+from roadstead.config.source import is_key, warn_in_one_line
 from roadstead.engine.unpickling import forbid_unpickling
 from roadstead.model.errors import ConfigError
 from roadstead.up.child import Child
@@ -228,6 +228,7 @@ def main(argv: Sequence[str]) -> int:
     """`python -m roadstead.up.supervisor [--config FILE] [--state DIRECTORY]`, what `roadstead up`
     becomes."""
     forbid_unpickling()
+    warn_in_one_line()
     options = dict(zip(argv[::2], argv[1::2], strict=False))
     try:
         config = load(options.get("--config"), os.environ, options.get("--state"))

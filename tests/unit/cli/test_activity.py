@@ -18,6 +18,12 @@ def test_operations(run, photos, world):
     assert run("operations", "--in", "failed", "-f", "value") == (0, "")
 
 
+def test_a_state_that_there_is_not_is_no_empty_list(run):
+    status, text = run("operations", "--in", "error")
+    assert status == 2
+    assert "undoing" in text
+
+
 def test_an_operation_that_waits_tells_its_step_and_why(run, world):
     world.export.fail["ensure_export"] = Transient("the server is away")
     make_share(world, make_caller(), name="stuck")

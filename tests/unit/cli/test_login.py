@@ -43,6 +43,7 @@ def test_a_named_cloud_comes_before_the_environment(config, tmp_path):
     elsewhere.write_text(CLOUDS.replace("10.0.0.1", "10.0.0.2"))
     environ = {"OS_CLIENT_CONFIG_FILE": str(elsewhere)}
     assert credentials(config, None, environ).url == "http://10.0.0.2:8786"
+    assert credentials(config, None, {"OS_CLOUD": ""}).url == "http://10.0.0.1:8786"
 
 
 def test_variables_alone_are_enough(config):

@@ -57,8 +57,9 @@ def test_a_refusal_is_one_line(run, odd, argv, told):
     assert text.count("\n") == 1
 
 
-def test_a_name_that_two_shares_have_is_refused(run, world):
+def test_a_name_that_two_shares_have_is_refused_with_their_ids(run, world):
     caller = make_caller()
-    for _ in range(2):
-        make_share(world, caller, name="twin")
-    assert run("probe", "twin") == (1, "roadstead: 2 shares are named 'twin'\n")
+    twins = {make_share(world, caller, name="twin").id for _ in range(2)}
+    status, text = run("probe", "twin")
+    before, _, ids = text.strip().partition(": 2 shares are named 'twin': ")
+    assert (status, before, set(ids.split(", "))) == (1, "roadstead", twins)

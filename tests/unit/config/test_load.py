@@ -63,14 +63,18 @@ def test_the_effective_configuration_round_trips_without_passwords(tmp_path):
             tmp_path,
             'database = "postgresql+psycopg://rs:hush@db/rs"\n'
             '[api]\nauth = "keystone"\n'
-            '[api.keystone]\nauth_url = "http://k/v3"\npassword = "hush"\n',
+            '[api.keystone]\nauth_url = "http://k/v3"\npassword = "hush"\n'
+            '[backends.a.filer]\naddresses = ["192.0.2.1"]\n'
+            '[backends.a.filer.control_options]\napi_token = "hush"\nport = 22\n',
         ),
         {},
     )
     shown = config_reference.effective(config)
     assert "hush" not in shown
     assert "hush" in config_reference.effective(config, secrets=True)
-    assert tomllib.loads(shown)["api"]["keystone"]["auth_url"] == "http://k/v3"
+    read = tomllib.loads(shown)
+    assert read["api"]["keystone"]["auth_url"] == "http://k/v3"
+    assert read["backends"]["a"]["filer"]["control_options"] == {"api_token": "***", "port": 22}
 
 
 def test_without_backends_there_is_one_local(tmp_path):

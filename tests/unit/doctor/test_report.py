@@ -20,6 +20,7 @@ from roadstead.doctor import (
 from roadstead.doctor.report import all_checks
 from roadstead.drivers.host import needs
 from roadstead.drivers.host.needs import Check
+from roadstead.model.world import PoolInfo
 from roadstead.roads.registry import known
 
 
@@ -149,3 +150,42 @@ def test_wrong_options_of_the_network_driver_are_said():
     network = HostNetworkConfig(driver="segments", options={"no_such_option": 1})
     found = _network(Config(network=network))
     assert (found["driver"].state, "options" in found["driver"].fix) == ("missing", True)
+
+
+def test_a_database_that_cannot_be_looked_for_hides_no_other_finding(tmp_path):
+    """As for a user who may not look into the directory."""
+    config = c.load(None, {"ROADSTEAD_DATABASE": f"sqlite:///{tmp_path}/{'x' * 300}"}, tmp_path)
+    found = all_checks(config)
+    (told,) = [check for check in found if check.name == "shares' backends"]
+    assert (told.state, told.found) == ("warn", "not asked: OSError")
+
+
+class Shelf:
+    """A stranger's pool: it can be made, and fails at whatever is asked before `ensure_pool`."""
+
+    info = PoolInfo(kind="shelf", isolation="weak")
+
+    def __init__(self, *, name: str) -> None:
+        """It touches nothing."""
+
+    @classmethod
+    def doctor(cls, _options: object, _examined: object) -> None:
+        raise ValueError("no label on the shelf")
+
+    def inventory(self) -> None:
+        raise FileNotFoundError("no such shelf yet")
+
+
+def test_a_drivers_own_fault_hides_no_other_finding(tmp_path, monkeypatch):
+    about = tmp_path / "site" / "shelf-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(f"[roadstead.pools]\nshelf = {__name__}:Shelf\n")
+    monkeypatch.syspath_prepend(about.parent)
+    file = tmp_path / "roadstead.toml"
+    file.write_text('[backends.a]\npool = "shelf"\nexport = "memory"\n')
+    found = all_checks(c.load(file, {}, state=tmp_path))
+    (told,) = [check for check in found if check.name == "shelf (a)"]
+    assert (told.road, told.state) == ("direct", "warn")
+    assert told.found == "its own check failed: ValueError: no label on the shelf"
+    assert {check.road for check in found} == set(known())

@@ -6,6 +6,8 @@ import inspect
 import os
 import re
 import socket
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Annotated, Any
@@ -44,12 +46,15 @@ class Stranger:
 
 @pytest.fixture(autouse=True)
 def stranger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a package with such an entry point were installed, too."""
+    """As if packages with such entry points were installed, too: one of them is broken."""
     found = registry.entry_points
 
     def with_stranger(*, group: str, **wanted: Any) -> EntryPoints:
-        entry = EntryPoint("stranger", f"{__name__}:Stranger", "roadstead.pools")
-        known = [*found(group=group), *([entry] if group == entry.group else [])]
+        pools = [
+            EntryPoint("stranger", f"{__name__}:Stranger", "roadstead.pools"),
+            EntryPoint("rubble", "no_such_module:Rubble", "roadstead.pools"),
+        ]
+        known = [*found(group=group), *(pools if group == pools[0].group else [])]
         return EntryPoints(known).select(**wanted)
 
     monkeypatch.setattr(registry, "entry_points", with_stranger)
@@ -89,6 +94,12 @@ def test_a_wrong_name_is_told_where_it_stands():
         registry.options(choice("pools", "imge"))
     with pytest.raises(ConfigError, match="no drivers 'pool'"):
         installed("pool")
+
+
+def test_a_driver_that_cannot_be_loaded_is_told_where_it_stands():
+    said = r"a\.driver: driver 'rubble' of no_such_module:Rubble cannot be loaded: ModuleNotFound"
+    with pytest.raises(ConfigError, match=said):
+        registry.options(choice("pools", "rubble"))
 
 
 def test_a_fault_in_a_driver_is_no_error_of_the_configuration():
@@ -177,6 +188,24 @@ def test_ganesha_says_whether_its_port_is_taken():
         assert [c.state for c in registry.doctor(told, served)] == ["ok"]
         elsewhere = msgspec.structs.replace(asked, listens_here=False)
         assert list(registry.doctor(told, elsewhere)) == []
+
+
+def test_a_server_that_was_left_running_is_no_other_one(tmp_path):
+    """As `roadstead up` leaves it when it ends."""
+    conf = tmp_path / "host-a" / "ganesha.conf"
+    conf.parent.mkdir()
+    conf.touch()
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        given = {"port": taken.getsockname()[1], "state_directory": str(tmp_path)}
+        told = choice("exports", "ganesha", **given)
+        asked = Examined(road="direct", name="a", listens_here=True)
+        assert [c.state for c in registry.doctor(told, asked)] == ["missing"]
+        argv = ["ganesha.nfsd", "-c", "input()", "-f", str(conf)]
+        left = subprocess.Popen(argv, executable=sys.executable, stdin=subprocess.PIPE)
+        try:
+            assert [c.state for c in registry.doctor(told, asked)] == ["ok"]
+        finally:
+            left.communicate(b"\n")
 
 
 def test_nothing_is_made_by_being_told(tmp_path):

@@ -167,3 +167,20 @@ def test_a_compute_host_is_no_road_that_serves(tmp_path):
 def test_share_servers_go_with_no_other_road(tmp_path):
     with pytest.raises(ConfigError, match=r"backends\.vault\.roads: road network goes with no"):
         configured(tmp_path, TEXT.replace('"mirror"', '"network", "mirror"'))
+
+
+@pytest.fixture
+def rubble(installed, tmp_path):
+    """Another stranger's road, whose module cannot be imported."""
+    about = tmp_path / "site" / "rubble-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: rubble\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[roadstead.roads]\nrubble = no_such_module:Road\n")
+
+
+@pytest.mark.usefixtures("rubble")
+def test_one_that_cannot_be_loaded_stops_only_who_names_it(tmp_path):
+    assert configured(tmp_path).backends.keys() == {"vault"}
+    with pytest.raises(ConfigError, match="road 'rubble' of no_such_module:Road cannot be loaded"):
+        configured(tmp_path, TEXT.replace('"mirror"', '"rubble"'))
+    assert registry.serving_name(["hypervisor", "rubble"]) == "rubble"

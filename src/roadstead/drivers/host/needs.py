@@ -100,7 +100,7 @@ def port_free(road: str, name: str, port: int, *, serving: bool) -> Check:
             probe.bind(("", port))
         except OSError as error:
             if serving:
-                return Check(road=road, name=name, state=OK, found="used by the running Roadstead")
+                return Check(road=road, name=name, state=OK, found="used by Roadstead itself")
             found = error.strerror or "in use"
             fix = "stop the other NFS server, or set export_options.port"
             return Check(road=road, name=name, state=MISSING, found=found, fix=fix)

@@ -118,11 +118,19 @@ class GaneshaExport:
         """Its port is free, where it would listen at this host's own addresses."""
         if examined.listens_here:
             name = f"port {options.port} ({examined.name})"
-            yield port_free(examined.road, name, options.port, serving=examined.serving)
+            # A `roadstead up` that ended has left its servers running.
+            ours = cls(state_directory=options.state_directory, run_directory=options.run_directory)
+            serving = examined.serving or any(map(ours.pid, ours.places()))
+            yield port_free(examined.road, name, options.port, serving=serving)
 
     def has_server(self, place: w.Place) -> bool:
         """Whether the place was given a server that was not removed since."""
         return self._server(place).is_known
+
+    def places(self) -> list[w.Place]:
+        """Those that were given a server, by their ids alone."""
+        known = sorted(self._options.state_directory.glob("*/ganesha.conf"))
+        return [w.Place(id=file.parent.name) for file in known]
 
     def stored(self, place: w.Place) -> dict[int, conf.StoredExport]:
         """What is to be served there, by export id."""
@@ -160,8 +168,8 @@ class GaneshaExport:
 
     def stop_all(self) -> None:
         """No server and no message bus of this driver runs; everything stored is kept."""
-        for file in sorted(self._options.state_directory.glob("*/ganesha.conf")):
-            self.ensure_stopped(w.Place(id=file.parent.name))
+        for place in self.places():
+            self.ensure_stopped(place)
         self._bus.ensure_stopped()
 
     def ensure_export(self, spec: w.ExportSpec) -> list[w.ExportPath]:
