@@ -9,14 +9,15 @@ import os.path
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from roadstead.drivers.base.options import DriverOptions, Examined, Where
+from roadstead.drivers.base.options import Examined
 from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.ganesha.repair import make_equal, mark, serve, undo
 from roadstead.drivers.export.ganesha.server import Server, Settings
+from roadstead.drivers.export.options import GaneshaOptions, RequireMount, ServerPort
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import BusDaemon, Refused
 from roadstead.drivers.ganesha.live import LiveExport, find_live, live_exports
@@ -39,15 +40,10 @@ class GaneshaExport:
 
     info = w.ExportInfo(kind="ganesha", protocols=("NFS",))
 
-    class Options(DriverOptions, frozen=True):
+    class Options(GaneshaOptions, frozen=True):
         """Of all servers of the backend."""
 
-        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
-        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
-        grace: Annotated[
-            bool, doc("A server that was started anew first lets its clients take back their locks")
-        ] = True
-        port: Annotated[int, doc("TCP port of each server", ge=1, le=65535)] = 2049
+        port: ServerPort = 2049
         protocols: Annotated[
             tuple[float, ...],
             doc("Versions of NFS; clients of 4.0 make every restart last a whole grace period"),
@@ -59,28 +55,7 @@ class GaneshaExport:
                 "needs an rpcbind"
             ),
         ] = False
-        lease_seconds: Annotated[
-            int,
-            doc(
-                "How long a silent client keeps its locks, and the longest that a restart keeps "
-                "others waiting for one that does not come back",
-                ge=1,
-            ),
-        ] = 15
-        require_mount: Annotated[
-            bool,
-            doc(
-                "A share's path must be a mount point: else it would be the empty directory "
-                "beneath a file system that is not there"
-            ),
-        ] = True
-
-        @classmethod
-        def defaults(cls, where: Where) -> dict[str, Any]:
-            return {
-                "state_directory": where.state_directory,
-                "run_directory": where.run_directory,
-            }
+        require_mount: RequireMount = True
 
     def __init__(
         self,

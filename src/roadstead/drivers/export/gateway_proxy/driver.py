@@ -12,16 +12,17 @@ reverse when somebody goes. A filer that is down delays who comes, never who goe
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl
-from roadstead.drivers.base.options import DriverOptions, Examined, Where
+from roadstead.drivers.base.options import Examined
 from roadstead.drivers.export.checks import check_export
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.export.gateway_proxy import guard, view
 from roadstead.drivers.export.gateway_proxy.server import Filer, ProxyServers, level, reference
+from roadstead.drivers.export.options import GaneshaOptions
 from roadstead.drivers.ganesha.conf import StoredExport
 from roadstead.drivers.host import process
 from roadstead.drivers.host.needs import GANESHA_PLUGINS, Check, plugin, tool
@@ -47,32 +48,12 @@ class ProxyExport:
 
     info = w.ExportInfo(kind="gateway-proxy", protocols=("NFS",), gateway="proxy")
 
-    class Options(DriverOptions, frozen=True):
+    class Options(GaneshaOptions, frozen=True):
         """Of all gateways of the backend."""
 
-        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
-        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
         filer_prefix: Annotated[
             str, doc("What the filer's name of a share has before the one its clients know")
         ] = ""
-        grace: Annotated[
-            bool, doc("A server that was started anew first lets its clients take back their locks")
-        ] = True
-        lease_seconds: Annotated[
-            int,
-            doc(
-                "How long a silent client keeps its locks, and the longest that a restart keeps "
-                "others waiting for one that does not come back",
-                ge=1,
-            ),
-        ] = 15
-
-        @classmethod
-        def defaults(cls, where: Where) -> dict[str, Any]:
-            return {
-                "state_directory": where.state_directory,
-                "run_directory": where.run_directory,
-            }
 
     def __init__(
         self,
