@@ -154,3 +154,19 @@ class ProxyLab(GatewayLab):
 
 
 __all__ = ["FILER", "FILER6", "PREFIX", "ProxyLab", "ref"]
+
+
+def own(spec: w.ExportSpec) -> str:
+    """As whom the filer sees the share's gateway."""
+    return spec.place.storage[0]
+
+
+def broken(driver: ProxyExport, spec: w.ExportSpec) -> str | None:
+    """What is wrong with the share, as its gateway's inventory has it."""
+    (mark,) = driver.inventory(spec.place)
+    return mark.broken
+
+
+def driver_pid(driver: ProxyExport, place: w.Place) -> int:
+    """The gateway's server process, which runs."""
+    return driver._ganesha.pid(place)  # type: ignore[return-value]
