@@ -54,17 +54,19 @@ class ProxyLab(GatewayLab):
     ) -> ProxyExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         return ProxyExport(
+            ProxyExport.Options(
+                state_directory=str(self.root / "proxies"),
+                run_directory=str(self.root / "run"),
+                filer_prefix=prefix,
+                grace=False,
+            ),
             filer=filer,
             control=control or self.control(),
-            state_directory=str(self.root / "proxies"),
-            run_directory=str(self.root / "run"),
-            filer_prefix=prefix,
-            grace=False,
         )
 
     def control(self) -> GaneshaFiler:
         """The filer's rules, as somebody else sees them, too."""
-        return GaneshaFiler(**self.filer.control_options)
+        return GaneshaFiler(GaneshaFiler.Options(**self.filer.control_options))
 
     @contextlib.contextmanager
     def place(self, *, six: bool = False) -> Iterator[w.Place]:

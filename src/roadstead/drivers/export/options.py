@@ -18,7 +18,7 @@ ServerPort: TypeAlias = Annotated[int, doc("TCP port of each server", ge=1, le=6
 class ServerOptions(DriverOptions, frozen=True):
     """Of servers that keep in files what they serve."""
 
-    state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
+    state_directory: Annotated[str, doc("What each server serves, and to whom")]
 
     @classmethod
     def defaults(cls, where: Where) -> dict[str, Any]:
@@ -28,7 +28,7 @@ class ServerOptions(DriverOptions, frozen=True):
 class GaneshaOptions(ServerOptions, frozen=True):
     """Of every NFS-Ganesha of ours."""
 
-    run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
+    run_directory: Annotated[str, doc("Their sockets, and what they log")]
     grace: Annotated[
         bool, doc("A server that was started anew first lets its clients take back their locks")
     ] = True

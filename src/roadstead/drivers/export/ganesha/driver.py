@@ -59,31 +59,24 @@ class GaneshaExport:
 
     def __init__(
         self,
+        options: Options,
         *,
-        state_directory: str,
-        run_directory: str,
-        grace: bool = True,
-        port: int = 2049,
-        protocols: Sequence[float] = (4.1, 4.2),
-        nfs3: bool = False,
-        lease_seconds: int = 15,
-        require_mount: bool = True,
         passes_on: Callable[[w.ExportSpec], conf.Behind] | None = None,
         before_start: Callable[[w.Place], None] | None = None,
     ) -> None:
         self._options = Settings(
-            state_directory=Path(state_directory).absolute(),
-            run_directory=Path(run_directory).absolute(),
-            grace=grace,
-            lease_seconds=lease_seconds,
-            port=port,
-            minor_versions=tuple(sorted({round((version - 4) * 10) for version in protocols})),
-            nfs3=nfs3,
+            state_directory=Path(options.state_directory).absolute(),
+            run_directory=Path(options.run_directory).absolute(),
+            grace=options.grace,
+            lease_seconds=options.lease_seconds,
+            port=options.port,
+            minor_versions=_minor_versions(options.protocols),
+            nfs3=options.nfs3,
             proxy=passes_on is not None,
             before_start=before_start,
         )
         self._passes_on = passes_on
-        self._require_mount = require_mount
+        self._require_mount = options.require_mount
         self._bus = BusDaemon(self._options.run_directory)
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
@@ -298,3 +291,7 @@ class GaneshaExport:
             if before is None and pseudo in server.bus.show_exports().values():
                 raise Conflict("the share has another export there") from error
             raise
+
+
+def _minor_versions(protocols: Sequence[float]) -> tuple[int, ...]:
+    return tuple(sorted({round((version - 4) * 10) for version in protocols}))

@@ -57,32 +57,31 @@ class ProxyExport:
 
     def __init__(
         self,
+        options: Options,
         *,
         filer: Sequence[str],
         control: FilerControl,
-        state_directory: str,
-        run_directory: str,
         port: int = 2049,
-        filer_prefix: str = "",
-        grace: bool = True,
-        lease_seconds: int = 15,
     ) -> None:
+        prefix = options.filer_prefix
         if not filer:
             raise ConfigError("a gateway's filer has an address")
-        if filer_prefix and (not filer_prefix.startswith("/") or filer_prefix.endswith("/")):
-            raise ConfigError(f"filer_prefix: {filer_prefix!r} does not look like /a/directory")
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ConfigError(f"filer_prefix: {prefix!r} does not look like /a/directory")
         self._filer = Filer(
             address=next((address for address in filer if ":" not in address), filer[0]),
             port=port,
-            prefix=filer_prefix,
+            prefix=prefix,
             control=control,
         )
         self._ganesha = GaneshaExport(
-            state_directory=state_directory,
-            run_directory=run_directory,
-            grace=grace,
-            lease_seconds=lease_seconds,
-            port=port,
+            GaneshaExport.Options(
+                state_directory=options.state_directory,
+                run_directory=options.run_directory,
+                grace=options.grace,
+                lease_seconds=options.lease_seconds,
+                port=port,
+            ),
             passes_on=self._filer.behind,
             before_start=lambda place: guard.let_connect(place, port),
         )

@@ -41,11 +41,10 @@ class SambaExport:
         port: ServerPort = 445
         require_mount: RequireMount = True
 
-    def __init__(
-        self, *, state_directory: str, port: int = 445, require_mount: bool = True
-    ) -> None:
-        self._options = Settings(state_directory=Path(state_directory).absolute(), port=port)
-        self._require_mount = require_mount
+    def __init__(self, options: Options) -> None:
+        directory = Path(options.state_directory).absolute()
+        self._options = Settings(state_directory=directory, port=options.port)
+        self._require_mount = options.require_mount
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
 

@@ -28,7 +28,7 @@ class Died(BaseException):
 
 @pytest.fixture
 def filer() -> MemoryFiler:
-    return MemoryFiler()
+    return MemoryFiler(MemoryFiler.Options())
 
 
 @pytest.fixture

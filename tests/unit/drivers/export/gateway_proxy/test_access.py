@@ -87,7 +87,7 @@ def test_who_goes_does_not_wait_for_the_filer(
 
 
 def test_a_filer_that_refuses_lets_nobody_write(lab: ProxyLab) -> None:
-    control = MemoryFiler()
+    control = MemoryFiler(MemoryFiler.Options())
     driver = lab.proxy(control)
     with lab.place() as place:
         driver.ensure_server(place)
