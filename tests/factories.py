@@ -43,8 +43,10 @@ def make_backend(name: str = "local", **options: Any) -> Backend:
     return Backend(
         name=name,
         pool_name=f"{HOST}@{name}#memory",
-        pool=MemoryPool(name="memory", total_gib=options.pop("total_gib", 10_000)),
-        export=MemoryExport(gateway=options.pop("gateway", None)),
+        pool=MemoryPool(
+            MemoryPool.Options(total_gib=options.pop("total_gib", 10_000)), name="memory"
+        ),
+        export=MemoryExport(MemoryExport.Options(gateway=options.pop("gateway", None))),
         place=Place(id=f"host-{name}", addresses=("192.0.2.1",)),
         **options,
     )

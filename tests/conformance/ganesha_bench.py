@@ -92,12 +92,13 @@ class GaneshaLab:
 
     def driver(self, *, require_mount: bool = False, lease_seconds: int = 15) -> GaneshaExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
-        driver = GaneshaExport(
+        options = GaneshaExport.Options(
             state_directory=str(self.root / "state"),
             run_directory=str(self.root / "run"),
             require_mount=require_mount,
             lease_seconds=lease_seconds,
         )
+        driver = GaneshaExport(options)
         self._drivers.append(driver)
         return driver
 

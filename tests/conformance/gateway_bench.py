@@ -198,14 +198,14 @@ class GatewayLab:
 
     def control(self) -> GaneshaFiler:
         """The filer's rules."""
-        return GaneshaFiler(**self.filer.control_options)
+        return GaneshaFiler(GaneshaFiler.Options(**self.filer.control_options))
 
     def driver(self, control: FilerControl | None = None) -> GatewayExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         return GatewayExport(
+            GatewayExport.Options(state_directory=str(self.root / "state")),
             filer=[FILER, FILER6],
             control=control or self.control(),
-            state_directory=str(self.root / "state"),
         )
 
     @contextlib.contextmanager

@@ -54,17 +54,19 @@ class ProxyLab(GatewayLab):
     ) -> ProxyExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         return ProxyExport(
+            ProxyExport.Options(
+                state_directory=str(self.root / "proxies"),
+                run_directory=str(self.root / "run"),
+                filer_prefix=prefix,
+                grace=False,
+            ),
             filer=filer,
             control=control or self.control(),
-            state_directory=str(self.root / "proxies"),
-            run_directory=str(self.root / "run"),
-            filer_prefix=prefix,
-            grace=False,
         )
 
     def control(self) -> GaneshaFiler:
         """The filer's rules, as somebody else sees them, too."""
-        return GaneshaFiler(**self.filer.control_options)
+        return GaneshaFiler(GaneshaFiler.Options(**self.filer.control_options))
 
     @contextlib.contextmanager
     def place(self, *, six: bool = False) -> Iterator[w.Place]:
@@ -154,3 +156,19 @@ class ProxyLab(GatewayLab):
 
 
 __all__ = ["FILER", "FILER6", "PREFIX", "ProxyLab", "ref"]
+
+
+def own(spec: w.ExportSpec) -> str:
+    """As whom the filer sees the share's gateway."""
+    return spec.place.storage[0]
+
+
+def broken(driver: ProxyExport, spec: w.ExportSpec) -> str | None:
+    """What is wrong with the share, as its gateway's inventory has it."""
+    (mark,) = driver.inventory(spec.place)
+    return mark.broken
+
+
+def driver_pid(driver: ProxyExport, place: w.Place) -> int:
+    """The gateway's server process, which runs."""
+    return driver._ganesha.pid(place)  # type: ignore[return-value]

@@ -18,7 +18,9 @@ def image_pool(directory: Path, *, backing_gib: int = 16) -> Iterator[ImagePool]
     require(
         "mkfs.btrfs", "btrfstune", "mkfs.xfs", devices=("/dev/loop-control",), root=True
     )  # fmt: skip
-    pool = ImagePool(name="test", directory=str(directory), backing_gib=backing_gib)
+    pool = ImagePool(
+        ImagePool.Options(directory=str(directory), backing_gib=backing_gib), name="test"
+    )
     try:
         pool.ensure_pool()
         yield pool
@@ -29,6 +31,6 @@ def image_pool(directory: Path, *, backing_gib: int = 16) -> Iterator[ImagePool]
 
 def restarted(pool: ImagePool) -> ImagePool:
     """The pool as the next agent has it: nothing remembered, `ensure_pool` called."""
-    successor = ImagePool(name=pool.name, directory=str(pool.layout.directory))
+    successor = ImagePool(ImagePool.Options(directory=str(pool.layout.directory)), name=pool.name)
     successor.ensure_pool()
     return successor

@@ -39,12 +39,13 @@ class LibvirtLab:
             self.mounts = stack.enter_context(local_mounts(directory / "compute"))
             shared = [directory / "compute"]
             self.libvirtd = stack.enter_context(Libvirtd(shared=shared))
-            self.driver = LibvirtHypervisor(
+            options = LibvirtHypervisor.Options(
                 uri=self.libvirtd.uri,
                 directory=str(directory / "hypervisor"),
                 mounts=str(directory / "compute"),
                 virtiofsd=self._virtiofsd,
             )
+            self.driver = LibvirtHypervisor(options)
             self._stack = stack.pop_all()
         return self
 

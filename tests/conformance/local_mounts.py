@@ -49,7 +49,7 @@ class Shares:
 @contextmanager
 def local_mounts(directory: Path) -> Iterator[LocalMounts]:
     """A ready driver; afterwards neither mount nor process of it is left."""
-    driver = LocalMounts(directory=str(directory))
+    driver = LocalMounts(LocalMounts.Options(directory=str(directory)))
     driver.ensure_ready()
     try:
         yield driver

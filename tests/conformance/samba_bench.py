@@ -35,7 +35,11 @@ class SambaLab(GaneshaLab):
     def samba(self, *, require_mount: bool = False, port: int = 445) -> SambaExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
         driver = SambaExport(
-            state_directory=str(self.root / "state-smb"), require_mount=require_mount, port=port
+            SambaExport.Options(
+                state_directory=str(self.root / "state-smb"),
+                require_mount=require_mount,
+                port=port,
+            )
         )
         self._drivers.append(driver)
         return driver
@@ -43,9 +47,11 @@ class SambaLab(GaneshaLab):
     def both(self) -> NfsAndSmb:
         """A driver for NFS and SMB; its state is that of the others."""
         driver = NfsAndSmb(
-            state_directory=str(self.root / "state"),
-            run_directory=str(self.root / "run"),
-            require_mount=False,
+            NfsAndSmb.Options(
+                state_directory=str(self.root / "state"),
+                run_directory=str(self.root / "run"),
+                require_mount=False,
+            )
         )
         self._drivers.append(driver)
         return driver

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class TestMemory(ExportConformance, IpAccessConformance):
     @pytest.fixture
     def bench(self) -> ExportBench:
-        driver = MemoryExport(addresses=("10.9.0.1", "fd00:9::1"))
+        driver = MemoryExport(MemoryExport.Options(addresses=("10.9.0.1", "fd00:9::1")))
         place = w.Place(id="host-memory")
         paths = itertools.count(1)
 

@@ -32,7 +32,7 @@ HOOK = Path(__file__).with_name("filer_hook.py")
 class TestMemoryFiler(FilerConformance):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> FilerBench:
-        driver = MemoryFiler(limits_size=True)
+        driver = MemoryFiler(MemoryFiler.Options(limits_size=True))
 
         def level_of(address: str, spec: FilerExport) -> str | None:
             there = driver.exports.get(spec.name)
@@ -57,7 +57,9 @@ class TestHookFiler(FilerConformance):
     def bench(self, tmp_path: Path) -> FilerBench:
         state = tmp_path / "state.json"
         state.write_text(json.dumps({"exports": {}, "taken": [], "silent": False}))
-        driver = HookFiler(program=[sys.executable, str(HOOK), str(state)], limits_size=True)
+        driver = HookFiler(
+            HookFiler.Options(program=(sys.executable, str(HOOK), str(state)), limits_size=True)
+        )
 
         def change(**fields: object) -> None:
             state.write_text(json.dumps(json.loads(state.read_text()) | fields))
@@ -102,7 +104,7 @@ class TestGaneshaFiler(FilerConformance):
                     return level(client, spec)
 
             yield FilerBench(
-                driver=GaneshaFiler(**filer.control_options),
+                driver=GaneshaFiler(GaneshaFiler.Options(**filer.control_options)),
                 tree=filer.tree,
                 path=filer.path,
                 level_of=level_of,

@@ -15,7 +15,7 @@ class TestMemoryMounts(MountConformance):
     @pytest.fixture
     def bench(self) -> MountBench:
         numbers = itertools.count(1)
-        return MountBench(MemoryMounts(), lambda: f"/shares/{next(numbers)}")
+        return MountBench(MemoryMounts(MemoryMounts.Options()), lambda: f"/shares/{next(numbers)}")
 
 
 @pytest.mark.real

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class TestMemoryHypervisor(HypervisorConformance):
     @pytest.fixture
     def bench(self) -> HypervisorBench:
-        mounts, numbers = MemoryMounts(), itertools.count(1)
-        driver = MemoryHypervisor(mounts=mounts)
+        mounts, numbers = MemoryMounts(MemoryMounts.Options()), itertools.count(1)
+        driver = MemoryHypervisor(MemoryHypervisor.Options(), mounts=mounts)
 
         def vm(*, name: str = "", ports: int = 4, **options: object) -> str:
             chosen = name or f"vm-{next(numbers)}"

@@ -26,7 +26,7 @@ PHYSICAL = {"vlan": "trunk", "flat": "flat"}
 class TestMemory(NetworkConformance):
     @pytest.fixture
     def bench(self) -> NetworkBench:
-        driver = MemoryNetwork(physical_networks={"trunk": "", "flat": ""})
+        driver = MemoryNetwork(MemoryNetwork.Options(physical_networks={"trunk": "", "flat": ""}))
 
         def look(port: n.Port) -> Seen | None:
             made = driver.find_port(port.id)

@@ -27,7 +27,7 @@ class TestMemoryPool(PoolConformance):
 
     @pytest.fixture
     def pool(self, tmp_path: Path) -> Iterator[Pool]:
-        pool = MemoryPool(name="test", path=str(tmp_path / "shares"))
+        pool = MemoryPool(MemoryPool.Options(path=str(tmp_path / "shares")), name="test")
         pool.ensure_pool()
         yield pool
         shutil.rmtree(tmp_path / "shares")
@@ -35,7 +35,7 @@ class TestMemoryPool(PoolConformance):
 
 class TestMemoryPoolFaults:
     def test_a_fault_lasts_until_it_is_taken_away(self) -> None:
-        pool = MemoryPool(name="test", total_gib=1)
+        pool = MemoryPool(MemoryPool.Options(total_gib=1), name="test")
         pool.fail["stats"] = Transient("not now")
         for _ in range(2):
             with pytest.raises(Transient, match="not now"):
@@ -44,7 +44,7 @@ class TestMemoryPoolFaults:
         assert pool.stats().total == 1 << 30
 
     def test_without_a_path_nothing_is_on_the_disk(self) -> None:
-        pool = MemoryPool(name="test", total_gib=1)
+        pool = MemoryPool(MemoryPool.Options(total_gib=1), name="test")
         share = pool.ensure_share(ShareSpec(instance_id=ids.new_id(), size_bytes=1 << 30))
         assert not Path(share.path).exists()
         with pytest.raises(DriverError, match="full"):
@@ -71,8 +71,14 @@ class TestFilerPool(PoolConformance):
     @pytest.fixture
     def pool(self, tmp_path: Path) -> Iterator[Pool]:
         with mounted_tree(tmp_path / "tree") as tree:
-            control = MemoryFiler(limits_size=self.limits_size)
-            pool = FilerPool(name="test", tree=str(tree), path=str(tree), control=control)
+            control = MemoryFiler(MemoryFiler.Options(limits_size=self.limits_size))
+            pool = FilerPool(
+                FilerPool.Options(log_directory=str(tmp_path)),
+                name="test",
+                tree=str(tree),
+                path=str(tree),
+                control=control,
+            )
             pool.ensure_pool()
             yield pool
 
@@ -92,8 +98,12 @@ class TestFixedFilerPool(PoolConformance):
         directories = [tmp_path / f"export-{number}" for number in range(16)]
         for directory in directories:
             directory.mkdir()
-        exports = [FixedExport(path=str(d), name=f"/{d.name}", size_gib=1) for d in directories]
-        control = FixedFiler(exports=exports, state_directory=str(tmp_path / "state"))
-        pool = FixedFilerPool(name="test", control=control)
+        exports = tuple(
+            FixedExport(path=str(d), name=f"/{d.name}", size_gib=1) for d in directories
+        )
+        control = FixedFiler(
+            FixedFiler.Options(exports=exports, state_directory=str(tmp_path / "state"))
+        )
+        pool = FixedFilerPool(FixedFilerPool.Options(), name="test", control=control)
         pool.ensure_pool()
         return pool

@@ -25,7 +25,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from roadstead.drivers.ganesha.bus import GaneshaBus
+from roadstead.drivers.ganesha.bus import BUS_CONFIG, GaneshaBus
 from tests.lab.process import spawn, stop
 from tests.lab.requirements import LabError, require
 
@@ -36,17 +36,6 @@ PREFIX = "legacy"
 ADMIN = "/admin"
 START_SECONDS = 20.0
 
-BUS = """\
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={socket}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="root"/><allow own="*"/><allow send_type="method_call"/>
-    <allow send_destination="*"/><allow receive_sender="*"/>
-  </policy>
-</busconfig>
-"""
 CONFIG = """\
 NFS_CORE_PARAM {{
   Protocols = {versions}; {bind} MNT_Port = 20048; mount_path_pseudo = true;
@@ -276,7 +265,7 @@ class LegacyFiler:
     @contextlib.contextmanager
     def _bus_daemon(self) -> Any:
         conf = self.root / "bus.conf"
-        conf.write_text(BUS.format(socket=self.bus))
+        conf.write_text(BUS_CONFIG.format(socket=self.bus))
         argv = ["dbus-daemon", f"--config-file={conf}", "--print-address=1"]
         reading, writing = os.pipe()
         with open(writing, "wb") as output, open(reading, "rb") as said:

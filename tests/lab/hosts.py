@@ -38,7 +38,7 @@ class Host:
             "netns": self.netns,
             "owner": self.netns,
         }
-        return SegmentsNetwork(**(values | options))
+        return SegmentsNetwork(SegmentsNetwork.Options(**(values | options)))
 
 
 def hold_back(host: Host, device: str, mac: str, *addresses: str) -> None:

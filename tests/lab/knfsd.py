@@ -1,7 +1,7 @@
 """A filer with the Linux kernel's own NFS server: a guest with nfs-utils and an ssh server.
 
     with KnfsdFiler(segment.nic(2)) as filer:
-        control = ExportfsFiler(**filer.control_options(from_netns))
+        control = ExportfsFiler(ExportfsFiler.Options(**filer.control_options(from_netns)))
         filer.restart()
 
 Its tree lies on ext4 on a disk that outlives a power cut, and so do /etc and /var/lib/nfs. What
@@ -139,7 +139,7 @@ class KnfsdFiler:
             "host": self.nic.address,
             "identity_file": str(self._directory / "key"),
             "known_hosts": str(self._directory / "known_hosts"),
-            "command": [*enter(netns), "ssh"],
+            "command": (*enter(netns), "ssh"),
         }
 
     def sh(self, script: str) -> str:

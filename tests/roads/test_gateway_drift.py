@@ -272,7 +272,7 @@ def test_an_export_that_no_database_knows_is_withdrawn(road: GatewayRoad, site: 
     instance_id, others = new_id(), road.filer.clients()
     path = Path(share_path(road.filer.path, instance_id))
     path.mkdir()
-    control = GaneshaFiler(**road.filer.control_options)
+    control = GaneshaFiler(GaneshaFiler.Options(**road.filer.control_options))
     control.ensure_export(
         FilerExport(
             instance_id=instance_id,

@@ -131,11 +131,11 @@ def doctor(choice: Choice, examined: Examined) -> Iterable[Check]:
 
 
 def _make(choice: Choice, beside: Mapping[str, Any]) -> Any:
-    told = msgspec.structs.asdict(options(choice))
+    told = options(choice)
     driver = load(choice.axis, choice.driver)
     try:
         # Only what it is called with: a TypeError inside is a fault of the driver's.
-        inspect.signature(driver).bind(**told, **beside)
+        inspect.signature(driver).bind(told, **beside)
     except TypeError as error:
         raise ConfigError(f"{choice.key}: {choice.driver} is of no use here: {error}") from error
-    return driver(**told, **beside)
+    return driver(told, **beside)

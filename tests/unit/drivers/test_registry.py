@@ -32,15 +32,15 @@ class Stranger:
         """Its own."""
 
         size: Annotated[int, doc("How large", ge=1)]
-        directory: Annotated[str, doc("Where")] = ""
+        directory: Annotated[str, doc("Where")]
 
         @classmethod
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"directory": where.state_directory}
 
-    def __init__(self, *, name: str, directory: str, size: int) -> None:
-        self.told = (name, directory, size)
-        if size == 13:
+    def __init__(self, options: Options, *, name: str) -> None:
+        self.told = (name, options.directory, options.size)
+        if options.size == 13:
             raise TypeError("a fault inside")
 
 
@@ -129,27 +129,6 @@ def test_each_option_is_described(axis: str, name: str):
 
 
 @pytest.mark.parametrize(("axis", "name"), DRIVERS)
-def test_the_constructor_takes_them_with_the_same_defaults(axis: str, name: str):
-    """But for what depends on where the driver works."""
-    driver = load(axis, name)
-    kind = options_of(driver)
-    own = kind.defaults(HERE)
-    taken = _parameters(driver)
-    for field in msgspec.structs.fields(kind):
-        assert field.name in taken
-        default = taken[field.name].default
-        if field.name not in own and default not in (inspect.Parameter.empty, None):
-            assert default == field.default, field.name
-
-
-def _parameters(driver: Any) -> dict[str, inspect.Parameter]:
-    taken = dict(inspect.signature(driver).parameters)
-    if "ganesha" in taken:  # whatever the one of its two servers takes
-        taken = dict(inspect.signature(load("exports", "ganesha")).parameters) | taken
-    return taken
-
-
-@pytest.mark.parametrize(("axis", "name"), DRIVERS)
 def test_what_is_printed_can_be_given(axis: str, name: str):
     """Uncommented, the table is what the driver takes without it."""
     told = {"host": "h", "config_directory": "/c", "program": "p", "exports": []}
@@ -158,14 +137,15 @@ def test_what_is_printed_can_be_given(axis: str, name: str):
         for line in reference.as_toml(f"{axis}/{name}").splitlines()
         if re.match(r"# [\w.]+ = (?!#|none)", line)
     )
+    kind = options_of(load(axis, name))
+    own = kind.defaults(HERE)
     needed = {
         f.name: told[f.name]
-        for f in msgspec.structs.fields(options_of(load(axis, name)))
-        if f.required
+        for f in msgspec.structs.fields(kind)
+        if f.required and f.name not in own
     }
     told_nothing = registry.options(choice(axis, name, **needed))
     given = tomllib.loads(text)
-    own = options_of(load(axis, name)).defaults(HERE)
     for key in own:
         given[key] = own[key]
     assert registry.options(choice(axis, name, **needed, **given)) == told_nothing
@@ -176,6 +156,13 @@ def test_an_axis_alone_tells_its_drivers():
         reference.as_toml("pools")
     with pytest.raises(ConfigError, match=r"no driver .x. in roadstead\.pools"):
         reference.as_toml("pools/x")
+
+
+@pytest.mark.parametrize(("key", "value"), [("vlan", "ovss"), ("ovs_datapath", "kernel")])
+def test_a_network_option_of_an_unknown_kind_is_refused(key: str, value: str):
+    """And not taken for one of those that cannot be had here."""
+    with pytest.raises(ConfigError, match=rf"a\.opts\.{key}: .*'{value}'"):
+        registry.options(choice("networks", "segments", **{key: value}))
 
 
 def test_ganesha_says_whether_its_port_is_taken():

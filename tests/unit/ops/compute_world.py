@@ -85,8 +85,8 @@ class ComputeWorld(msgspec.Struct, kw_only=True):
 def make_compute_world(url: str, *, local: bool = True, **settings: Any) -> ComputeWorld:
     """A world whose host has a hypervisor without VMs."""
     world = make_world(url, **settings)
-    mounts = MemoryMounts()
-    hypervisor = MemoryHypervisor(mounts=mounts)
+    mounts = MemoryMounts(MemoryMounts.Options())
+    hypervisor = MemoryHypervisor(MemoryHypervisor.Options(), mounts=mounts)
     compute = Compute(
         host=HOST,
         hypervisor=hypervisor,

@@ -219,7 +219,7 @@ class NetworkWorld(msgspec.Struct, kw_only=True):
 def make_network_world(url: str, *, gateway: bool = False, **server_limits: int) -> NetworkWorld:
     """A world without share networks; shares of type `dhss` need one. `gateway`: its share servers
     are in front of a filer."""
-    network = MemoryNetwork()
+    network = MemoryNetwork(MemoryNetwork.Options())
     networked = Networked(network)
     backend = make_backend(
         road=Gateway(storage=STORAGE, networked=networked) if gateway else Network(),

@@ -25,7 +25,7 @@ def gateway_backend(kind, networked):
 
 @pytest.fixture
 def nw(database_url):
-    network = MemoryNetwork()
+    network = MemoryNetwork(MemoryNetwork.Options())
     networked = Networked(network)
     backends = [gateway_backend(kind, networked) for kind in ("l4", "proxy")]
     world = make_world(database_url, backends=backends, networks=POOLS)

@@ -38,8 +38,10 @@ class Host:
 
     def __init__(self, world: World, name: str, facts: HostFacts, **compute: Any) -> None:
         self.name, self._world = name, world
-        self.mounts = MemoryMounts()
-        self.hypervisor = MemoryHypervisor(mounts=self.mounts, host=facts)
+        self.mounts = MemoryMounts(MemoryMounts.Options())
+        self.hypervisor = MemoryHypervisor(
+            MemoryHypervisor.Options(), mounts=self.mounts, host=facts
+        )
         given = {"backends": world.backends, "nfs": "nfs", "local_mounts": False, **compute}
         self.compute = Compute(
             host=name,

@@ -1,8 +1,8 @@
 """What a driver can be told by the configuration, and what it is told without.
 
-A driver class names its options in a class `Options` of its own; its constructor takes them by
-name. What only the world can give (the filer's control, a pool's name) is handed to the
-constructor beside them, and is no option.
+A driver class names its options in a class `Options` of its own; its constructor takes one of
+those. What only the world can give (the filer's control, a pool's name) is handed to the
+constructor by name beside it, and is no option.
 """
 
 from typing import Any

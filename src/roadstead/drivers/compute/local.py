@@ -35,7 +35,7 @@ class LocalMounts:
     class Options(DriverOptions, frozen=True):
         """How shares are mounted."""
 
-        directory: Annotated[str, doc("Where they are")] = ""
+        directory: Annotated[str, doc("Where they are")]
         nfs_options: Annotated[str, doc("For mounting by the kernel")] = "vers=4.1,hard"
         fuse_options: Annotated[str, doc("For mounting by FUSE, as libnfs has them in a URL")] = (
             "version=3&uid=0&gid=0"
@@ -52,19 +52,12 @@ class LocalMounts:
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"directory": where.mounts}
 
-    def __init__(
-        self,
-        *,
-        directory: str = "/var/lib/roadstead/compute",
-        nfs_options: str = "vers=4.1,hard",
-        fuse_options: str = "version=3&uid=0&gid=0",
-        qemu_group: str = "",
-    ) -> None:
-        self.layout = Layout(directory)
-        self._group = qemu_group
+    def __init__(self, options: Options) -> None:
+        self.layout = Layout(options.directory)
+        self._group = options.qemu_group
         self._means = means.Means(
-            nfs_options=nfs_options,
-            fuse_options=fuse_options,
+            nfs_options=options.nfs_options,
+            fuse_options=options.fuse_options,
             logs=self.layout.directory / "logs",
         )
         self._locks = IdLocks()

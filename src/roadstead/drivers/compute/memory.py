@@ -30,8 +30,8 @@ class MemoryMounts:
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"directory": where.mounts}
 
-    def __init__(self, *, directory: str = "/memory/compute") -> None:
-        self.layout = Layout(directory)
+    def __init__(self, options: Options) -> None:
+        self.layout = Layout(options.directory)
         self.fail: dict[str, Exception] = {}
         self.served: set[str] = set()
         self._mounts: dict[str, h.MountSpec] = {}  # by path

@@ -36,10 +36,10 @@ class MemoryExport:
             Literal["l4", "proxy"] | None, doc("As what kind of gateway it counts")
         ] = None
 
-    def __init__(self, *, addresses: Sequence[str] = (), gateway: str | None = None) -> None:
-        self.info = w.ExportInfo(kind="memory", protocols=("NFS",), gateway=gateway)
+    def __init__(self, options: Options) -> None:
+        self.info = w.ExportInfo(kind="memory", protocols=("NFS",), gateway=options.gateway)
         self.fail: dict[str, Exception] = {}
-        self._addresses = tuple(addresses)
+        self._addresses = options.addresses
         self._places: dict[str, dict[int, _Export]] = {}
         self._lock = threading.RLock()
 

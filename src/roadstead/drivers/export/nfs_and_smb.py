@@ -35,27 +35,16 @@ class NfsAndSmb:
 
         samba: Annotated[Smb, doc("Options of the SMB servers' own")] = Smb()
 
-    def __init__(
-        self,
-        *,
-        state_directory: str,
-        run_directory: str,
-        require_mount: bool = True,
-        samba: Smb = Smb(),  # noqa: B008 -- it cannot change
-        **ganesha: Any,
-    ) -> None:
-        self._nfs = GaneshaExport(
-            state_directory=state_directory,
-            run_directory=run_directory,
-            require_mount=require_mount,
-            **ganesha,
-        )
+    def __init__(self, options: Options) -> None:
+        self._nfs = GaneshaExport(options)
         # Beside the NFS servers' directories, whose names are places' ids.
-        smb_state = Path(state_directory).absolute()
+        smb_state = Path(options.state_directory).absolute()
         self._smb = SambaExport(
-            state_directory=str(smb_state.with_name(f"{smb_state.name}-smb")),
-            require_mount=require_mount,
-            port=samba.port,
+            SambaExport.Options(
+                state_directory=str(smb_state.with_name(f"{smb_state.name}-smb")),
+                require_mount=options.require_mount,
+                port=options.samba.port,
+            )
         )
 
     @classmethod

@@ -3,11 +3,20 @@
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from roadstead.process.files import sync_directory, temporary_of, write_durably
 
-T = TypeVar("T")
+
+class _Numbered(Protocol):
+    @property
+    def export_id(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Numbered)
+S = TypeVar("S")
 
 
 class Records(ABC, Generic[T]):
@@ -26,10 +35,6 @@ class Records(ABC, Generic[T]):
     def parsed(self, text: str) -> T | None:
         """The export in that text; None when it is not legible."""
 
-    @abstractmethod
-    def number(self, stored: T) -> int:
-        """The export's number."""
-
     def path(self, export_id: int) -> Path:
         """Where the export of that number is kept."""
         return self.directory / f"{export_id}{self.suffix}"
@@ -40,7 +45,7 @@ class Records(ABC, Generic[T]):
 
     def write(self, stored: T) -> None:
         """The export is stored, also after a power cut. A file that says so already is left."""
-        text, path = self.text(stored), self.path(self.number(stored))
+        text, path = self.text(stored), self.path(stored.export_id)
         try:
             if path.read_text(errors="replace") == text:
                 return
@@ -68,8 +73,8 @@ class Records(ABC, Generic[T]):
         for name in names:
             stored = self._read(self.directory / name) if name.endswith(self.suffix) else None
             # A copy made by hand must not appear as a second export.
-            if stored is not None and name == f"{self.number(stored)}{self.suffix}":
-                found[self.number(stored)] = stored
+            if stored is not None and name == f"{stored.export_id}{self.suffix}":
+                found[stored.export_id] = stored
         return dict(sorted(found.items()))
 
     def _read(self, path: Path) -> T | None:
@@ -77,3 +82,31 @@ class Records(ABC, Generic[T]):
             return self.parsed(path.read_text(errors="replace"))
         except FileNotFoundError:
             return None
+
+
+class JsonRecords(Records[T]):
+    """In JSON; `kind` says what such a file holds."""
+
+    suffix = ".json"
+    kind: type[T]
+
+    def text(self, stored: T) -> str:
+        """As it is."""
+        return encoded(stored)
+
+    def parsed(self, text: str) -> T | None:
+        """None also for what somebody changed into something else."""
+        return decoded(text, self.kind)
+
+
+def encoded(stored: object) -> str:
+    """The record as JSON that can be read."""
+    return msgspec.json.format(msgspec.json.encode(stored)).decode() + "\n"
+
+
+def decoded(text: str, kind: type[S]) -> S | None:
+    """The record in that JSON; None when it holds none of that kind."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError:
+        return None

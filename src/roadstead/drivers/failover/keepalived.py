@@ -227,14 +227,4 @@ def _arguments() -> frozenset[str]:
 
 def _parent(pids: list[int]) -> int | None:
     """The one whose parent is none of them."""
-    for pid in pids:
-        if _parent_of(pid) not in pids:
-            return pid
-    return None
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+    return next((pid for pid in pids if process.parent(pid) not in pids), None)

@@ -61,28 +61,10 @@ class ExportfsFiler:
         )
         timeout: Annotated[float, doc("Seconds until it counts as away", gt=0)] = 60.0
 
-    def __init__(
-        self,
-        *,
-        host: str,
-        user: str = "root",
-        identity_file: str = "",
-        known_hosts: str = "",
-        port: int = 22,
-        command: Sequence[str] = ("ssh",),
-        file: str = "/etc/exports.d/roadstead.exports",
-        timeout: float = 60.0,
-    ) -> None:
-        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10"]
-        options += ["ServerAliveInterval=5", "ServerAliveCountMax=3"]
-        if identity_file:
-            options += [f"IdentityFile={identity_file}", "IdentitiesOnly=yes"]
-        if known_hosts:
-            options.append(f"UserKnownHostsFile={known_hosts}")
-        words = [word for option in options for word in ("-o", option)]
-        self._ssh = [*command, *words, "-p", str(port), "-l", user, "--", host]
-        self._file = file
-        self._timeout = timeout
+    def __init__(self, options: Options) -> None:
+        self._ssh = _ssh(options)
+        self._file = options.file
+        self._timeout = options.timeout
         self._lock = threading.Lock()
 
     def name_of(self, instance_id: str, path: str) -> str:
@@ -187,3 +169,16 @@ def _mark(
         "clients": clients,
     }
     return w.Mark(kind="export", id=id_, facts=facts, broken=broken)
+
+
+def _ssh(options: ExportfsFiler.Options) -> list[str]:
+    """The words before those of a command for the filer."""
+    told = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10"]
+    told += ["ServerAliveInterval=5", "ServerAliveCountMax=3"]
+    if options.identity_file:
+        told += [f"IdentityFile={options.identity_file}", "IdentitiesOnly=yes"]
+    if options.known_hosts:
+        told.append(f"UserKnownHostsFile={options.known_hosts}")
+    words = [word for option in told for word in ("-o", option)]
+    port = str(options.port)
+    return [*options.command, *words, "-p", port, "-l", options.user, "--", options.host]

@@ -8,7 +8,7 @@ whose `released` is not true belongs to a share that lives.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -75,20 +75,21 @@ class FixedFiler:
                 "size_gib, rw and ro (addresses on the storage network that it admits)"
             ),
         ]
-        state_directory: Annotated[str, doc("Which share has which of them")] = ""
+        state_directory: Annotated[str, doc("Which share has which of them")]
 
         @classmethod
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"state_directory": where.state_directory}
 
-    def __init__(self, *, exports: Sequence[FixedExport], state_directory: str) -> None:
+    def __init__(self, options: Options) -> None:
+        exports = options.exports
         self.exports = {export.path: export for export in exports}
         admitted = [address for export in exports for address in (*export.rw, *export.ro)]
         # One address for two exports: nothing at the filer would keep two tenants apart.
         for what, values in (("path", [e.path for e in exports]), ("address", admitted)):
             if len(set(values)) != len(values):
                 raise ConfigError(f"two fixed exports have one {what}")
-        self._directory = Path(state_directory)
+        self._directory = Path(options.state_directory)
         self._lock = threading.Lock()
 
     # --- for the pool -------------------------------------------------------------------------

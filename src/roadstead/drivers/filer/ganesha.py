@@ -51,19 +51,13 @@ class GaneshaFiler:
             str, doc("What the filer calls config_directory; '' = the same")
         ] = ""
 
-    def __init__(
-        self,
-        *,
-        config_directory: str,
-        bus: str = SYSTEM_BUS,
-        dbus_prefix: str = "",
-        first_export_id: int = 10000,
-        directory_there: str = "",
-    ) -> None:
-        self._rules = RulesFile(Path(config_directory))
-        self._change_there = Path(directory_there or config_directory) / CHANGE_NAME
-        self._bus = GaneshaBus(Path(bus.removeprefix("unix:path=")), dbus_prefix)
-        self._first = first_export_id
+    def __init__(self, options: Options) -> None:
+        here = options.config_directory
+        self._rules = RulesFile(Path(here))
+        self._change_there = Path(options.directory_there or here) / CHANGE_NAME
+        bus = Path(options.bus.removeprefix("unix:path="))
+        self._bus = GaneshaBus(bus, options.dbus_prefix)
+        self._first = options.first_export_id
 
     def name_of(self, instance_id: str, path: str) -> str:
         """As the Protocol says: ours to choose."""

@@ -22,7 +22,7 @@ Every verb may be called again at any time, also after it was killed half-way. E
 Any other is final, and the last line of its standard error is what the operator reads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -55,12 +55,11 @@ class HookFiler:
             float, doc("Seconds until it is killed, which counts as no answer", gt=0)
         ] = 60.0
 
-    def __init__(
-        self, *, program: str | Sequence[str], limits_size: bool = False, timeout: float = 60.0
-    ) -> None:
-        self.info = FilerInfo(kind="hook", limits_size=limits_size)
+    def __init__(self, options: Options) -> None:
+        program = options.program
+        self.info = FilerInfo(kind="hook", limits_size=options.limits_size)
         self._program = [program] if isinstance(program, str) else list(program)
-        self._timeout = timeout
+        self._timeout = options.timeout
 
     def name_of(self, instance_id: str, path: str) -> str:
         """As the Protocol says: ours to choose."""

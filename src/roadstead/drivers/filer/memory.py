@@ -31,8 +31,8 @@ class MemoryFiler:
             bool, doc("It refuses limits below what lies in a directory really there")
         ] = False
 
-    def __init__(self, *, limits_size: bool = False) -> None:
-        self.info = FilerInfo(kind="memory", limits_size=limits_size)
+    def __init__(self, options: Options) -> None:
+        self.info = FilerInfo(kind="memory", limits_size=options.limits_size)
         self.exports: dict[str, FilerExport | None] = {}
         self.sizes: dict[str, int] = {}  # by path
         self.fail: dict[str, Exception] = {}

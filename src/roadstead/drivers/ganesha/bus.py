@@ -17,7 +17,8 @@ from roadstead.drivers.host.dbus import Call, Connection, Reply
 from roadstead.model.errors import DriverError, Transient
 from roadstead.process.files import write_durably
 
-_CONF = """\
+# Of a bus that is root's alone, at the path `socket`.
+BUS_CONFIG = """\
 <busconfig>
   <type>system</type>
   <listen>unix:path={socket}</listen>
@@ -76,7 +77,7 @@ class BusDaemon:
         directory = self.socket.parent
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
-        write_durably(self._conf, _CONF.format(socket=self.socket))
+        write_durably(self._conf, BUS_CONFIG.format(socket=self.socket))
         reading, writing = os.pipe()
         try:
             argv = [_PROGRAM, self._argument, f"--print-address={writing}"]

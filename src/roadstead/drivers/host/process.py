@@ -67,39 +67,49 @@ def find(programs: Sequence[str], argument: str) -> list[int]:
 def command_lines() -> Iterator[tuple[int, list[str]]]:
     """(id, words of the command line) of every running process. A zombie has no words, so that one
     never counts as running."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for pid in ids():
         try:
-            line = os.fsdecode(Path("/proc", name, "cmdline").read_bytes())
+            line = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes())
         except OSError:
             continue
         if line:
-            yield int(name), line.removesuffix("\0").split("\0")
+            yield pid, line.removesuffix("\0").split("\0")
+
+
+def ids() -> Iterator[int]:
+    """Ids of all processes; any may have ended since."""
+    return map(int, filter(str.isdigit, os.listdir("/proc")))
 
 
 def is_running(pid: int) -> bool:
     """Whether the process exists and has not ended (a zombie has)."""
     _reap(pid)
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+    stat = _stat(pid)
+    return stat is not None and stat[0] not in "ZX"
+
+
+def parent(pid: int) -> int | None:
+    """Id of the process that has this one as its child; None when this one has ended."""
+    stat = _stat(pid)
+    return None if stat is None else int(stat[1])
 
 
 def started_at(pid: int) -> datetime | None:
     """When the process was started; None when it has ended."""
-    try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except OSError:
+    stat = _stat(pid)
+    if stat is None:
         return None
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return datetime.fromtimestamp(round(booted + ticks / os.sysconf("SC_CLK_TCK")), UTC)
+    seconds = int(stat[19]) / os.sysconf("SC_CLK_TCK")
+    return datetime.fromtimestamp(round(booted + seconds), UTC)
 
 
 def is_in(pid: int, netns: str | None) -> bool:
-    """The process is in the namespace of that name, and not in one of that name from before."""
+    """The process is in the network namespace of that name, and not in one of that name from
+    before; None = our own."""
+    there = "/proc/self/ns/net" if netns is None else f"/run/netns/{netns}"
     try:
-        inside = os.stat(f"/proc/{pid}/ns/net").st_ino
-        return inside == os.stat(f"/run/netns/{netns}").st_ino
+        return os.path.samefile(f"/proc/{pid}/ns/net", there)
     except OSError:
         return False
 
@@ -133,6 +143,14 @@ def line_from(fd: int, *, timeout: float) -> bytes:
             break
         text += part
     return text
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What proc(5) tells in /proc/PID/stat from the state on; None when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
 
 
 def _reap(pid: int) -> None:

@@ -40,14 +40,14 @@ UNSEEN = "libvirtd is in a mount namespace older than the directory of our mount
 class LibvirtHypervisor:
     """QEMU VMs that libvirt runs; see `roadstead.drivers.base.compute.Hypervisor`."""
 
-    class Options(DriverOptions, frozen=True):
+    class Options(DriverOptions, frozen=True, kw_only=True):
         """Of this host's VMs."""
 
         uri: Annotated[str, doc("Of libvirt")] = "qemu:///system"
-        directory: Annotated[str, doc("Scripts with the options of daemons")] = ""
+        directory: Annotated[str, doc("Scripts with the options of daemons")]
         mounts: Annotated[
             str, doc("Where shares are mounted: daemons that serve something there are ours")
-        ] = ""
+        ]
         virtiofsd: Annotated[str, doc("Its path; '' = where distributions have it")] = ""
         id_base: Annotated[
             int, doc("The host's id of a guest's root, where ids are translated", ge=1)
@@ -60,22 +60,13 @@ class LibvirtHypervisor:
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"directory": where.state_directory, "mounts": where.mounts}
 
-    def __init__(
-        self,
-        *,
-        uri: str = "qemu:///system",
-        directory: str = "/var/lib/roadstead/hypervisor",
-        mounts: str = "/var/lib/roadstead/compute",
-        virtiofsd: str = "",
-        id_base: int = 100_000,
-        detach_seconds: float = 10.0,
-    ) -> None:
-        self._connection = Connection(uri)
-        self._mounts = Path(mounts).resolve()
-        self._wrappers = daemon.Wrappers(Path(directory).resolve() / "daemons")
-        self._virtiofsd = virtiofsd
-        self._id_base = id_base
-        self._detach_seconds = detach_seconds
+    def __init__(self, options: Options) -> None:
+        self._connection = Connection(options.uri)
+        self._mounts = Path(options.mounts).resolve()
+        self._wrappers = daemon.Wrappers(Path(options.directory).resolve() / "daemons")
+        self._virtiofsd = options.virtiofsd
+        self._id_base = options.id_base
+        self._detach_seconds = options.detach_seconds
         self._deaths = Deaths(self._daemon_pids, self._connection.changes)
         self._locks = IdLocks()  # by VM: of two attachments with one tag, one must see the other
 

@@ -51,7 +51,9 @@ class MemoryHypervisor:
     class Options(DriverOptions, frozen=True):
         """None."""
 
-    def __init__(self, *, mounts: MemoryMounts | None = None, host: h.HostFacts = HOST) -> None:
+    def __init__(
+        self, options: Options, *, mounts: MemoryMounts | None = None, host: h.HostFacts = HOST
+    ) -> None:
         self.fail: dict[str, Exception] = {}
         self._mounts = mounts
         self._host = host

@@ -2,11 +2,10 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
 
 from roadstead.model import networks as n
 from roadstead.model import world as w
-from roadstead.model.errors import ConfigError, Unsupported
+from roadstead.model.errors import Unsupported
 from roadstead.model.ids import place_netns
 
 # Six of them and a few words must fit into the 255 bytes of a device's alias.
@@ -20,12 +19,6 @@ def check_name(what: str, name: str) -> None:
     """The name fits into marks, rules and paths; Unsupported otherwise."""
     if not _NAME.fullmatch(name):
         raise Unsupported(f"{what} {name!r}: up to 48 letters, digits, '_', '.' and '-'")
-
-
-def check_choice(option: str, value: str, known: Sequence[str]) -> None:
-    """The driver knows that value of its option; ConfigError otherwise."""
-    if value not in known:
-        raise ConfigError(f"network option {option} {value!r}: known are {', '.join(known)}")
 
 
 def check_segment(spec: n.SegmentSpec) -> None:

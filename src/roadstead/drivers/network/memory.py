@@ -1,7 +1,7 @@
 """A network driver made of dictionaries: what tests and a first look at the service run on."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -34,15 +34,12 @@ class MemoryNetwork:
             dict[str, str], doc("Name of each that can be had, and anything")
         ] = msgspec.field(default_factory=lambda: {"physnet1": "memory"})
 
-    def __init__(
-        self, *, owner: str = "local", physical_networks: Mapping[str, str] | None = None
-    ) -> None:
-        checks.check_name("owner", owner)
+    def __init__(self, options: Options) -> None:
+        checks.check_name("owner", options.owner)
         self.fail: dict[str, Exception] = {}
         self.busy: set[str] = set()
-        self._marks = Marks(owner)
-        named = {"physnet1": "memory"} if physical_networks is None else physical_networks
-        self._physical_networks = tuple(sorted(named))
+        self._marks = Marks(options.owner)
+        self._physical_networks = tuple(sorted(options.physical_networks))
         self._segments: dict[str, tuple[str, n.Segment]] = {}  # id: wire and segment
         self._places: dict[str, w.Place] = {}
         self._ports: dict[str, n.Port] = {}

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from roadstead.drivers.host import mounts, netlink, netns
+from roadstead.drivers.host import mounts, netlink, netns, process
 from roadstead.drivers.network.marks import Marks, PlaceMark
 from roadstead.model.errors import Conflict, InUse, NotFound
 from roadstead.model.ids import place_of_netns
@@ -96,17 +96,7 @@ def inventory(marks: Marks) -> Iterator[tuple[str, str | None]]:
 
 def processes(name: str) -> list[int]:
     """Ids of the processes in the namespace."""
-    try:
-        inode = os.stat(DIRECTORY / name).st_ino
-    except FileNotFoundError:
-        return []
-    found: list[int] = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{entry}/ns/net") == f"net:[{inode}]":
-                    found.append(int(entry))
-    return found
+    return [pid for pid in process.ids() if process.is_in(pid, name)]
 
 
 def in_scratch(call: "Callable[[netlink.Netlink], netlink.T]") -> netlink.T:

@@ -5,7 +5,7 @@ Nothing is kept but in the kernel (and Open vSwitch): names derive from ids, mar
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,38 +77,22 @@ class SegmentsNetwork:
             # Two agents of one machine must not sweep each other's segments.
             return {"owner": where.owner}
 
-    def __init__(
-        self,
-        *,
-        owner: str = "local",
-        underlay: str = "",
-        underlay_address: str = "",
-        vxlan_group: str = "",
-        vxlan_remotes: Sequence[str] = (),
-        vxlan_port: int = 4789,
-        physical_networks: Mapping[str, str] | None = None,
-        vlan: str = "auto",
-        ovs_database: str = OVS_DATABASE,
-        ovs_datapath: str = "auto",
-        netns: str = "",
-    ) -> None:
-        checks.check_name("owner", owner)
-        checks.check_choice("vlan", vlan, ("auto", "kernel", "ovs"))
-        checks.check_choice("ovs_datapath", ovs_datapath, ("auto", "system", "netdev"))
-        self._netns = netns or None
-        self._marks = Marks(owner)
-        self._guard = Guard(owner)
-        self._physical_networks = dict(physical_networks or {})
+    def __init__(self, options: Options) -> None:
+        checks.check_name("owner", options.owner)
+        self._netns = options.netns or None
+        self._marks = Marks(options.owner)
+        self._guard = Guard(options.owner)
+        self._physical_networks = options.physical_networks
         below = Underlay(
-            device=underlay,
-            address=underlay_address,
-            group=vxlan_group,
-            remotes=tuple(vxlan_remotes),
-            port=vxlan_port,
+            device=options.underlay,
+            address=options.underlay_address,
+            group=options.vxlan_group,
+            remotes=options.vxlan_remotes,
+            port=options.vxlan_port,
             physical_networks=self._physical_networks,
         )
-        ovs = OpenVSwitch(ovs_database, ovs_datapath, owner)
-        self._uplinks = Uplinks(below, self._marks, ovs, vlan)
+        ovs = OpenVSwitch(options.ovs_database, options.ovs_datapath, options.owner)
+        self._uplinks = Uplinks(below, self._marks, ovs, options.vlan)
         # Segments share switches; ports share bridges only with what the kernel keeps apart.
         self._segments_lock = threading.Lock()
 

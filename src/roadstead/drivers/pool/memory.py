@@ -34,7 +34,7 @@ class MemoryPool:
             str, doc("Below it every share is a real directory, too; '' = contents are nowhere")
         ] = ""
 
-    def __init__(self, *, name: str, total_gib: int = 1000, path: str = "") -> None:
+    def __init__(self, options: Options, *, name: str) -> None:
         self.name = name
         self.info = w.PoolInfo(
             kind="memory",
@@ -46,8 +46,8 @@ class MemoryPool:
             min_bytes=1,
         )
         self.fail: dict[str, Exception] = {}
-        self._total = total_gib << 30
-        self._root = Path(path) if path else None
+        self._total = options.total_gib << 30
+        self._root = Path(options.path) if options.path else None
         self._sizes: dict[str, int] = {}  # by instance id
         self._snapshots: dict[str, int] = {}  # by snapshot id: the share's size then
         self._aside: dict[str, tuple[int, float]] = {}  # by instance id: its size, since when

@@ -137,7 +137,7 @@ def test_a_new_agent_finds_everything(driver: LocalMounts, shares: Shares) -> No
     bind = bind_of(driver.ensure_mounted(spec), read_only=True)
     driver.ensure_bound(bind)
     before, table_before = list(driver.inventory()), table.read()
-    successor = LocalMounts(directory=str(driver.layout.directory))
+    successor = LocalMounts(LocalMounts.Options(directory=str(driver.layout.directory)))
     successor.ensure_ready()
     assert successor.ensure_mounted(spec) == bind.mount
     successor.ensure_bound(bind)

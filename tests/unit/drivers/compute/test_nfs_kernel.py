@@ -119,7 +119,7 @@ def test_a_new_agent_finds_it_and_takes_it_away(world: World, export: ExportSpec
     bind = bind_of(str(mount))
     world.driver.ensure_bound(bind)
     before = table.at(mount)
-    successor = LocalMounts(directory=str(world.driver.layout.directory))
+    successor = LocalMounts(LocalMounts.Options(directory=str(world.driver.layout.directory)))
     spec = world.spec(export)
     assert world.on_host(lambda: successor.ensure_mounted(spec)) == str(mount)
     assert table.at(mount) == before

@@ -39,7 +39,7 @@ def filer(netns: str) -> Iterator[LegacyFiler]:
 
 @pytest.fixture
 def control(filer: LegacyFiler) -> GaneshaFiler:
-    return GaneshaFiler(**filer.control_options)
+    return GaneshaFiler(GaneshaFiler.Options(**filer.control_options))
 
 
 @pytest.fixture

@@ -49,7 +49,11 @@ class Filer:
             program.chmod(0o755)
 
     def control(self) -> ExportfsFiler:
-        return ExportfsFiler(host="filer.example", command=[str(self.ssh)], file=str(self.file))
+        return ExportfsFiler(
+            ExportfsFiler.Options(
+                host="filer.example", command=(str(self.ssh),), file=str(self.file)
+            )
+        )
 
     def live(self) -> dict[str, dict[str, str]]:
         """{path: {client: level}} in the kernel."""
@@ -194,16 +198,16 @@ def test_errors(filer: Filer) -> None:
 
 
 def test_nobody_is_asked_and_no_unknown_host_is_trusted(filer: Filer) -> None:
-    control = ExportfsFiler(
+    options = ExportfsFiler.Options(
         host="-oProxyCommand=reboot",
         user="filer",
         port=2222,
         identity_file="/etc/roadstead/filer key",
         known_hosts="/etc/roadstead/known",
-        command=[str(filer.ssh)],
+        command=(str(filer.ssh),),
         file=str(filer.file),
     )
-    list(control.inventory())
+    list(ExportfsFiler(options).inventory())
     words = Path(f"{filer.ssh}.words").read_text().splitlines()
     assert words[words.index("--") + 1] == "-oProxyCommand=reboot"
     for option in (

@@ -51,7 +51,7 @@ def clients(segment: Segment) -> tuple[ClientNs, ClientNs]:
 @pytest.fixture
 def control(filer: KnfsdFiler, segment: Segment) -> Iterator[ExportfsFiler]:
     """Nothing is exported, by nobody, before and after."""
-    control = ExportfsFiler(**filer.control_options(segment.service_netns))
+    control = ExportfsFiler(ExportfsFiler.Options(**filer.control_options(segment.service_netns)))
     yield control
     filer.sh(f"exportfs -au; rm -f {FILE}")
 
@@ -320,7 +320,8 @@ def test_a_filer_that_cannot_be_reached_or_is_another_one(
     options, spec = filer.control_options(segment.service_netns), wanted()
     away: dict[str, Any] = {**options, "host": segment.address(99)}
     stranger: dict[str, Any] = {**options, "known_hosts": "/dev/null"}
-    for unreachable in (ExportfsFiler(**away), ExportfsFiler(**stranger)):
+    for told in (away, stranger):
+        unreachable = ExportfsFiler(ExportfsFiler.Options(**told))
         with pytest.raises(Transient, match="cannot be logged in"):
             unreachable.ensure_export(spec)
         with pytest.raises(Transient, match="cannot be logged in"):

@@ -52,7 +52,7 @@ def filer(directory: Path, exports: Sequence[Mapping[str, Any]] = EXPORTS) -> Fi
 
 
 def pool(directory: Path) -> FixedFilerPool:
-    return FixedFilerPool(name="test", control=filer(directory))
+    return FixedFilerPool(FixedFilerPool.Options(), name="test", control=filer(directory))
 
 
 def spec(gib: int) -> w.ShareSpec:

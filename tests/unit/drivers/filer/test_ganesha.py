@@ -102,7 +102,9 @@ def test_handles_of_clients_outlive_a_restart_and_a_change(
     control.ensure_export(spec)
     with client(ONE) as session:
         handle = session.lookup(f"{spec.name}/file")
-    GaneshaFiler(**filer.control_options).ensure_export(to(spec, {ONE: "ro", TWO: "rw"}))
+    GaneshaFiler(GaneshaFiler.Options(**filer.control_options)).ensure_export(
+        to(spec, {ONE: "ro", TWO: "rw"})
+    )
     filer.restart()
     with client(ONE) as session:
         assert session.getattr(handle, "size")["size"] == 6
@@ -200,12 +202,12 @@ def test_a_file_damaged_by_hand_is_not_overwritten(
 def test_no_directory_to_write_to(filer: LegacyFiler, wanted: Wanted) -> None:
     options = {**filer.control_options, "config_directory": "/nowhere"}
     with pytest.raises(DriverError, match="/nowhere"):
-        GaneshaFiler(**options).ensure_export(wanted())
+        GaneshaFiler(GaneshaFiler.Options(**options)).ensure_export(wanted())
 
 
 def test_a_filer_without_a_bus_name_of_its_own(netns: str, tmp_path: Path) -> None:
     with LegacyFiler(netns, [FILER], prefix="") as filer:
-        assert list(GaneshaFiler(**filer.control_options).inventory()) == []
+        assert list(GaneshaFiler(GaneshaFiler.Options(**filer.control_options)).inventory()) == []
 
 
 @pytest.mark.parametrize("action", ["make", "change", "remove"])
@@ -215,13 +217,13 @@ def test_killed_at_every_step(
     """Every state a killed agent leaves is put right by the next one's call, and by a restart of
     the filer alone it becomes one of the two wanted ones."""
     for step in range(1, 50):
-        control = GaneshaFiler(**filer.control_options)
+        control = GaneshaFiler(GaneshaFiler.Options(**filer.control_options))
         spec = wanted()
         if action != "make":
             control.ensure_export(spec)
 
         def act(spec: FilerExport = spec) -> None:
-            again = GaneshaFiler(**filer.control_options)
+            again = GaneshaFiler(GaneshaFiler.Options(**filer.control_options))
             if action == "remove":
                 again.ensure_export_absent(spec.instance_id)
             else:

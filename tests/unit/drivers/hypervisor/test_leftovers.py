@@ -49,7 +49,9 @@ def test_daemons_of_others_are_left_alone(
     spec = bench.spec(bench.vm())
     bench.driver.ensure_attached(spec)
     stranger = LibvirtHypervisor(
-        uri=lab.libvirtd.uri, directory=str(tmp_path), mounts=str(tmp_path / "compute")
+        LibvirtHypervisor.Options(
+            uri=lab.libvirtd.uri, directory=str(tmp_path), mounts=str(tmp_path / "compute")
+        )
     )
     assert [mark.kind for mark in stranger.inventory()] == ["device"]
     assert bench.where(spec) == "both"
@@ -58,7 +60,13 @@ def test_daemons_of_others_are_left_alone(
 def test_without_libvirt_everything_is_to_be_tried_again(
     bench: HypervisorBench, tmp_path: Path
 ) -> None:
-    nowhere = LibvirtHypervisor(uri=f"qemu+unix:///system?socket={tmp_path}/none")
+    nowhere = LibvirtHypervisor(
+        LibvirtHypervisor.Options(
+            uri=f"qemu+unix:///system?socket={tmp_path}/none",
+            directory=str(tmp_path),
+            mounts=str(tmp_path / "compute"),
+        )
+    )
     spec = bench.spec(new_id())
     for call in (
         nowhere.capabilities,

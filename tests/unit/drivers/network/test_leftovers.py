@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.model import networks as n
 from roadstead.model import world as w
-from roadstead.model.errors import ConfigError, Conflict, Transient, Unsupported
+from roadstead.model.errors import Conflict, Transient, Unsupported
 from roadstead.model.ids import new_id, place_netns
 from tests.lab.greeter import Greeter, ask
 from tests.lab.hosts import FLAT, TRUNK, UNDERLAY, TwoHosts
@@ -234,14 +234,6 @@ def test_a_host_says_what_it_lacks(hosts: TwoHosts) -> None:
     } <= set(info.missing)
     with pytest.raises(Unsupported, match="underlay"):
         driver.ensure_segment(n.SegmentSpec(id="a", kind="vxlan", number=5))
-
-
-@pytest.mark.parametrize("options", [{"vlan": "the kernel"}, {"ovs_datapath": "dpdk"}])
-def test_an_option_that_nobody_knows_is_refused(hosts: TwoHosts, options: dict[str, str]) -> None:
-    """And not taken for one of those that cannot be had here."""
-    (name, value) = next(iter(options.items()))
-    with pytest.raises(ConfigError, match=f"{name} '{value}'"):
-        hosts.driver(0, **options)
 
 
 def test_the_other_hosts_can_change(hosts: TwoHosts) -> None:

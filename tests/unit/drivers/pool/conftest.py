@@ -32,7 +32,7 @@ def share(pool: ImagePool) -> w.ShareOnDisk:
 @pytest.fixture
 def control() -> MemoryFiler:
     """A filer that keeps to sizes."""
-    return MemoryFiler(limits_size=True)
+    return MemoryFiler(MemoryFiler.Options(limits_size=True))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadstead.drivers.base.filer import FilerControl
 
 GIB = 1 << 30
+NO_LOGS = "/nowhere"  # of a pool that does not mount its tree itself
 
 
 def spec(size_bytes: int = GIB) -> w.ShareSpec:
@@ -30,11 +31,11 @@ def pool_at(
 ) -> FilerPool:
     """Not yet ready."""
     return FilerPool(
+        FilerPool.Options(allow_local=allow_local, log_directory=NO_LOGS),
         name="test",
         tree=str(tree),
         path="/vol/0/",
-        control=control or MemoryFiler(),
-        allow_local=allow_local,
+        control=control or MemoryFiler(MemoryFiler.Options()),
     )
 
 
@@ -56,8 +57,13 @@ def mounted_tree(tree: Path) -> Iterator[Path]:
 
 def restarted(pool: FilerPool, control: FilerControl) -> FilerPool:
     """A newly started agent's pool on the same tree."""
-    tree = str(pool.layout.tree)
-    again = FilerPool(name=pool.name, tree=tree, path=pool._path, control=control)
+    again = FilerPool(
+        FilerPool.Options(log_directory=NO_LOGS),
+        name=pool.name,
+        tree=str(pool.layout.tree),
+        path=pool._path,
+        control=control,
+    )
     again.ensure_pool()
     return again
 

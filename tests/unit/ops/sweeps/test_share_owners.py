@@ -182,8 +182,8 @@ def test_nothing_unknown_goes_at_once_when_the_agent_starts(world):
     twin = Backend(  # a second backend does not make the first one's strangers be forgotten
         name="twin",
         pool_name=f"{HOST}@twin#memory",
-        pool=MemoryPool(name="twin"),
-        export=MemoryExport(),
+        pool=MemoryPool(MemoryPool.Options(), name="twin"),
+        export=MemoryExport(MemoryExport.Options()),
         place=Place(id="host-twin", addresses=("192.0.2.2",)),
     )
     sweep = sweep_as(world, world.backend, twin, clock=clock, grace=datetime.timedelta(seconds=60))
@@ -254,7 +254,7 @@ class Tree(MemoryPool):
     """On a filer that exports these instances to gateways."""
 
     def __init__(self) -> None:
-        super().__init__(name="tree")
+        super().__init__(self.Options(), name="tree")
         self.on_filer: list[str] = []
 
     def exported(self) -> Iterator[Mark]:
@@ -271,7 +271,7 @@ def test_a_filer_goes_on_exporting_what_somebodys_row_names(world):
         name="nas",
         pool_name=f"{HOST}@nas#tree",
         pool=pool,
-        export=MemoryExport(gateway="l4"),
+        export=MemoryExport(MemoryExport.Options(gateway="l4")),
         place=Place(id="host-nas", addresses=("192.0.2.3",)),
         road=Gateway(),
     )

@@ -87,7 +87,7 @@ def pair(database_url: str) -> Iterator[Pair]:
     nw = make_network_world(database_url, gateway=True)
     _servers(nw).standby = OTHER
     first = nw.networked.failover = MemoryFailover(nw.network, up=True)
-    network, mirror = MemoryNetwork(), MemoryMirror()
+    network, mirror = MemoryNetwork(MemoryNetwork.Options()), MemoryMirror()
     second = MemoryFailover(network, up=False)
     there = Networked(network, second)
     there.standbys = (

@@ -9,14 +9,15 @@ import os.path
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from roadstead.drivers.base.options import DriverOptions, Examined, Where
+from roadstead.drivers.base.options import Examined
 from roadstead.drivers.export.checks import check_export, check_place
 from roadstead.drivers.export.ganesha.repair import make_equal, mark, serve, undo
 from roadstead.drivers.export.ganesha.server import Server, Settings
+from roadstead.drivers.export.options import GaneshaOptions, RequireMount, ServerPort
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import BusDaemon, Refused
 from roadstead.drivers.ganesha.live import LiveExport, find_live, live_exports
@@ -39,15 +40,10 @@ class GaneshaExport:
 
     info = w.ExportInfo(kind="ganesha", protocols=("NFS",))
 
-    class Options(DriverOptions, frozen=True):
+    class Options(GaneshaOptions, frozen=True):
         """Of all servers of the backend."""
 
-        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
-        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
-        grace: Annotated[
-            bool, doc("A server that was started anew first lets its clients take back their locks")
-        ] = True
-        port: Annotated[int, doc("TCP port of each server", ge=1, le=65535)] = 2049
+        port: ServerPort = 2049
         protocols: Annotated[
             tuple[float, ...],
             doc("Versions of NFS; clients of 4.0 make every restart last a whole grace period"),
@@ -59,56 +55,28 @@ class GaneshaExport:
                 "needs an rpcbind"
             ),
         ] = False
-        lease_seconds: Annotated[
-            int,
-            doc(
-                "How long a silent client keeps its locks, and the longest that a restart keeps "
-                "others waiting for one that does not come back",
-                ge=1,
-            ),
-        ] = 15
-        require_mount: Annotated[
-            bool,
-            doc(
-                "A share's path must be a mount point: else it would be the empty directory "
-                "beneath a file system that is not there"
-            ),
-        ] = True
-
-        @classmethod
-        def defaults(cls, where: Where) -> dict[str, Any]:
-            return {
-                "state_directory": where.state_directory,
-                "run_directory": where.run_directory,
-            }
+        require_mount: RequireMount = True
 
     def __init__(
         self,
+        options: Options,
         *,
-        state_directory: str,
-        run_directory: str,
-        grace: bool = True,
-        port: int = 2049,
-        protocols: Sequence[float] = (4.1, 4.2),
-        nfs3: bool = False,
-        lease_seconds: int = 15,
-        require_mount: bool = True,
         passes_on: Callable[[w.ExportSpec], conf.Behind] | None = None,
         before_start: Callable[[w.Place], None] | None = None,
     ) -> None:
         self._options = Settings(
-            state_directory=Path(state_directory).absolute(),
-            run_directory=Path(run_directory).absolute(),
-            grace=grace,
-            lease_seconds=lease_seconds,
-            port=port,
-            minor_versions=tuple(sorted({round((version - 4) * 10) for version in protocols})),
-            nfs3=nfs3,
+            state_directory=Path(options.state_directory).absolute(),
+            run_directory=Path(options.run_directory).absolute(),
+            grace=options.grace,
+            lease_seconds=options.lease_seconds,
+            port=options.port,
+            minor_versions=_minor_versions(options.protocols),
+            nfs3=options.nfs3,
             proxy=passes_on is not None,
             before_start=before_start,
         )
         self._passes_on = passes_on
-        self._require_mount = require_mount
+        self._require_mount = options.require_mount
         self._bus = BusDaemon(self._options.run_directory)
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
@@ -331,3 +299,7 @@ class GaneshaExport:
             if before is None and pseudo in server.bus.show_exports().values():
                 raise Conflict("the share has another export there") from error
             raise
+
+
+def _minor_versions(protocols: Sequence[float]) -> tuple[int, ...]:
+    return tuple(sorted({round((version - 4) * 10) for version in protocols}))

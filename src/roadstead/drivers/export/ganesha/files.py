@@ -16,7 +16,3 @@ class ExportFiles(Records[conf.StoredExport]):
     def parsed(self, text: str) -> conf.StoredExport | None:
         """The export in the block."""
         return conf.parse(text)
-
-    def number(self, stored: conf.StoredExport) -> int:
-        """Its Export_Id."""
-        return stored.export_id

@@ -1,6 +1,5 @@
 """The NFS-Ganesha of one place: its files, its process, its bus."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -77,7 +76,7 @@ class Server:
         text = f"# {place.id} in {place.netns}\n{conf.server_text(settings)}"
         if self.is_known and self._conf.read_text() == text and self._answers():
             # Its network namespace may have been made anew under the same name.
-            if _same_network(self.bus.pid(), place.netns):
+            if process.is_in(self.bus.pid(), place.netns):
                 return
         self.ensure_stopped()
         self._start(place, text, Path(settings.exports_file), exports)
@@ -165,14 +164,6 @@ class Server:
     def _turn_log(self) -> None:
         if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
             self._log.rename(self._log.with_suffix(".log.1"))
-
-
-def _same_network(pid: int, netns: str | None) -> bool:
-    there = f"/run/netns/{netns}" if netns is not None else "/proc/self/ns/net"
-    try:
-        return os.path.samefile(f"/proc/{pid}/ns/net", there)
-    except OSError:
-        return False
 
 
 def _plugins_directory(layer: str) -> str:

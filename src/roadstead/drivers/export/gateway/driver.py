@@ -49,7 +49,7 @@ class GatewayExport:
     class Options(DriverOptions, frozen=True):
         """What a gateway keeps."""
 
-        state_directory: Annotated[str, doc("What each gateway passes on, and for whom")] = ""
+        state_directory: Annotated[str, doc("What each gateway passes on, and for whom")]
 
         @classmethod
         def defaults(cls, where: Where) -> dict[str, Any]:
@@ -57,10 +57,10 @@ class GatewayExport:
 
     def __init__(
         self,
+        options: Options,
         *,
         filer: Sequence[str],
         control: FilerControl,
-        state_directory: str,
         port: int = 2049,
     ) -> None:
         self._filer = {6 if ":" in address else 4: address for address in filer}
@@ -68,7 +68,7 @@ class GatewayExport:
             raise ConfigError("a gateway's filer has one address, or one of IPv4 and one of IPv6")
         self._control = control
         self._view = FilerView(control)
-        self._directory = Path(state_directory).absolute()
+        self._directory = Path(options.state_directory).absolute()
         self._port = port
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()

@@ -4,15 +4,12 @@ import contextlib
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from roadstead.drivers.export.records import Records
+from roadstead.drivers.export.records import JsonRecords, decoded, encoded
 from roadstead.model.ids import pseudo_path
 from roadstead.process.files import write_durably
-
-T = TypeVar("T")
 
 
 class StoredFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,22 +40,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
 
 
-class FlowFiles(Records[StoredFlow]):
-    """The flows of one gateway, as JSON, and what was loaded of them."""
+class FlowFiles(JsonRecords[StoredFlow]):
+    """The flows of one gateway, and what was loaded of them."""
 
-    suffix = ".json"
-
-    def text(self, stored: StoredFlow) -> str:
-        """As it is."""
-        return msgspec.json.encode(stored).decode() + "\n"
-
-    def parsed(self, text: str) -> StoredFlow | None:
-        """None also for what somebody changed into something else."""
-        return _decoded(text, StoredFlow)
-
-    def number(self, stored: StoredFlow) -> int:
-        """The share's export id."""
-        return stored.export_id
+    kind = StoredFlow
 
     def loaded(self) -> Loaded:
         """What was noted last."""
@@ -66,12 +51,12 @@ class FlowFiles(Records[StoredFlow]):
             text = self._loaded.read_text(errors="replace")
         except FileNotFoundError:
             return Loaded()
-        return _decoded(text, Loaded) or Loaded()
+        return decoded(text, Loaded) or Loaded()
 
     def note(self, loaded: Loaded) -> None:
         """`loaded` says so."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        write_durably(self._loaded, msgspec.json.encode(loaded).decode() + "\n")
+        write_durably(self._loaded, encoded(loaded))
 
     def ensure_absent(self) -> None:
         """Nothing is stored."""
@@ -81,10 +66,3 @@ class FlowFiles(Records[StoredFlow]):
     @property
     def _loaded(self) -> Path:
         return self.directory / "loaded"
-
-
-def _decoded(text: str, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError:
-        return None

@@ -19,7 +19,8 @@ class StandbyGateway(GatewayExport):
     """The rules, files and looks are a gateway's; only who decides is another."""
 
     def __init__(self, *, filer: Sequence[str], state_directory: str, port: int = 2049) -> None:
-        super().__init__(filer=filer, control=_Silent(), state_directory=state_directory, port=port)
+        options = self.Options(state_directory=state_directory)
+        super().__init__(options, filer=filer, control=_Silent(), port=port)
 
     def ensure_flows(
         self, place: w.Place, flows: Sequence[tuple[w.ExportSpec, Sequence[w.RuleSpec]]]

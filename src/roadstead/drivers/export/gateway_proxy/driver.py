@@ -12,16 +12,17 @@ reverse when somebody goes. A filer that is down delays who comes, never who goe
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from roadstead.drivers.base.filer import FilerControl
-from roadstead.drivers.base.options import DriverOptions, Examined, Where
+from roadstead.drivers.base.options import Examined
 from roadstead.drivers.export.checks import check_export
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.export.gateway_proxy import guard, view
 from roadstead.drivers.export.gateway_proxy.server import Filer, ProxyServers, level, reference
+from roadstead.drivers.export.options import GaneshaOptions
 from roadstead.drivers.ganesha.conf import StoredExport
 from roadstead.drivers.host import process
 from roadstead.drivers.host.needs import GANESHA_PLUGINS, Check, plugin, tool
@@ -47,61 +48,40 @@ class ProxyExport:
 
     info = w.ExportInfo(kind="gateway-proxy", protocols=("NFS",), gateway="proxy")
 
-    class Options(DriverOptions, frozen=True):
+    class Options(GaneshaOptions, frozen=True):
         """Of all gateways of the backend."""
 
-        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
-        run_directory: Annotated[str, doc("Their sockets, and what they log")] = ""
         filer_prefix: Annotated[
             str, doc("What the filer's name of a share has before the one its clients know")
         ] = ""
-        grace: Annotated[
-            bool, doc("A server that was started anew first lets its clients take back their locks")
-        ] = True
-        lease_seconds: Annotated[
-            int,
-            doc(
-                "How long a silent client keeps its locks, and the longest that a restart keeps "
-                "others waiting for one that does not come back",
-                ge=1,
-            ),
-        ] = 15
-
-        @classmethod
-        def defaults(cls, where: Where) -> dict[str, Any]:
-            return {
-                "state_directory": where.state_directory,
-                "run_directory": where.run_directory,
-            }
 
     def __init__(
         self,
+        options: Options,
         *,
         filer: Sequence[str],
         control: FilerControl,
-        state_directory: str,
-        run_directory: str,
         port: int = 2049,
-        filer_prefix: str = "",
-        grace: bool = True,
-        lease_seconds: int = 15,
     ) -> None:
+        prefix = options.filer_prefix
         if not filer:
             raise ConfigError("a gateway's filer has an address")
-        if filer_prefix and (not filer_prefix.startswith("/") or filer_prefix.endswith("/")):
-            raise ConfigError(f"filer_prefix: {filer_prefix!r} does not look like /a/directory")
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ConfigError(f"filer_prefix: {prefix!r} does not look like /a/directory")
         self._filer = Filer(
             address=next((address for address in filer if ":" not in address), filer[0]),
             port=port,
-            prefix=filer_prefix,
+            prefix=prefix,
             control=control,
         )
         self._ganesha = GaneshaExport(
-            state_directory=state_directory,
-            run_directory=run_directory,
-            grace=grace,
-            lease_seconds=lease_seconds,
-            port=port,
+            GaneshaExport.Options(
+                state_directory=options.state_directory,
+                run_directory=options.run_directory,
+                grace=options.grace,
+                lease_seconds=options.lease_seconds,
+                port=port,
+            ),
             passes_on=self._filer.behind,
             before_start=lambda place: guard.let_connect(place, port),
         )

@@ -9,19 +9,17 @@ import os.path
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
 
 import msgspec
 
-from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.export.checks import check_export, check_place
+from roadstead.drivers.export.options import RequireMount, ServerOptions, ServerPort
 from roadstead.drivers.export.samba import conf
 from roadstead.drivers.export.samba import probe as samba_probe
 from roadstead.drivers.export.samba.repair import admit, cut, marks, retire
 from roadstead.drivers.export.samba.server import Server, Settings
 from roadstead.model import world as w
 from roadstead.model.admission import plain_address
-from roadstead.model.documented import doc
 from roadstead.model.errors import Conflict, NotFound, Transient
 from roadstead.model.user_admission import admit_users, probe_user
 
@@ -37,28 +35,16 @@ class SambaExport:
 
     info = w.ExportInfo(kind="samba", protocols=("CIFS",))
 
-    class Options(DriverOptions, frozen=True):
+    class Options(ServerOptions, frozen=True):
         """Of all servers of the backend."""
 
-        state_directory: Annotated[str, doc("What each server serves, and to whom")] = ""
-        port: Annotated[int, doc("TCP port of each server", ge=1, le=65535)] = 445
-        require_mount: Annotated[
-            bool,
-            doc(
-                "A share's path must be a mount point: else it would be the empty directory "
-                "beneath a file system that is not there"
-            ),
-        ] = True
+        port: ServerPort = 445
+        require_mount: RequireMount = True
 
-        @classmethod
-        def defaults(cls, where: Where) -> dict[str, Any]:
-            return {"state_directory": where.state_directory}
-
-    def __init__(
-        self, *, state_directory: str, port: int = 445, require_mount: bool = True
-    ) -> None:
-        self._options = Settings(state_directory=Path(state_directory).absolute(), port=port)
-        self._require_mount = require_mount
+    def __init__(self, options: Options) -> None:
+        directory = Path(options.state_directory).absolute()
+        self._options = Settings(state_directory=directory, port=options.port)
+        self._require_mount = options.require_mount
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
 

@@ -76,7 +76,7 @@ class Server:
         begin = conf.server_text(self._settings(place))
         same = self.is_known and self._conf.read_text().startswith(begin)
         listener = self._listener() if same else None
-        if listener is not None and _same_network(listener, place.netns):
+        if listener is not None and process.is_in(listener, place.netns):
             self.publish(exports)
             self.control.reload()
             return
@@ -101,7 +101,7 @@ class Server:
         """No process of it runs; files stay."""
         # The one that listens first, or there would be new ones.
         pids = self.pids()
-        for pid in sorted(pids, key=lambda pid: _parent(pid) in pids):
+        for pid in sorted(pids, key=lambda pid: process.parent(pid) in pids):
             process.end(pid, patience=_STOP_PATIENCE)
         for pid in self.pids():
             process.end(pid, patience=0.0)
@@ -179,18 +179,3 @@ def _open_files(pid: int) -> set[str]:
         with contextlib.suppress(FileNotFoundError):  # closed since
             found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
     return found
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def _same_network(pid: int, netns: str | None) -> bool:
-    there = f"/run/netns/{netns}" if netns is not None else "/proc/self/ns/net"
-    try:
-        return os.path.samefile(f"/proc/{pid}/ns/net", there)
-    except OSError:
-        return False

@@ -56,7 +56,7 @@ class FilerPool:
     filer keep to it (`info.enforces_size`). One process per tree.
     """
 
-    class Options(DriverOptions, frozen=True):
+    class Options(DriverOptions, frozen=True, kw_only=True):
         """How the filer's tree is reached."""
 
         allow_local: Annotated[
@@ -66,7 +66,7 @@ class FilerPool:
         fuse_options: Annotated[
             str, doc("For mounting it by FUSE, as libnfs has them in a URL")
         ] = FUSE_OPTIONS
-        log_directory: Annotated[str, doc("What mounting it by FUSE logs")] = ""
+        log_directory: Annotated[str, doc("What mounting it by FUSE logs")]
 
         @classmethod
         def defaults(cls, where: Where) -> dict[str, Any]:
@@ -74,16 +74,13 @@ class FilerPool:
 
     def __init__(
         self,
+        options: Options,
         *,
         name: str,
         tree: str,
         path: str,
         control: FilerControl,
         mount: str = "",
-        allow_local: bool = False,
-        nfs_options: str = NFS_OPTIONS,
-        fuse_options: str = FUSE_OPTIONS,
-        log_directory: str = "/run/roadstead",
     ) -> None:
         self.name = name
         self.layout = FilerLayout(os.path.abspath(tree))
@@ -96,15 +93,15 @@ class FilerPool:
         )
         self._path = path.rstrip("/") or "/"
         self._control = control
-        self._allow_local = allow_local
+        self._allow_local = options.allow_local
         self._mount: FilerMount | None = None
         if mount:
             self._mount = FilerMount(
                 mount,
                 self.layout.tree,
-                nfs_options=nfs_options,
-                fuse_options=fuse_options,
-                logs=Path(log_directory),
+                nfs_options=options.nfs_options,
+                fuse_options=options.fuse_options,
+                logs=Path(options.log_directory),
             )
         self._marker: str | None = None
         self._locks = IdLocks()

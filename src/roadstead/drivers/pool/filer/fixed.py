@@ -25,7 +25,14 @@ class FixedFilerPool:
         """None: the filer's control has the exports."""
 
     def __init__(
-        self, *, name: str, control: FixedFiler, tree: str = "", path: str = "", mount: str = ""
+        self,
+        options: Options,
+        *,
+        name: str,
+        control: FixedFiler,
+        tree: str = "",
+        path: str = "",
+        mount: str = "",
     ) -> None:
         if not control.info.fixed:
             raise ConfigError("pool filer-fixed needs the filer control fixed")

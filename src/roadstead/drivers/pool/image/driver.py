@@ -34,7 +34,7 @@ class ImagePool:
     class Options(DriverOptions, frozen=True):
         """Where the images are."""
 
-        directory: Annotated[str, doc("The images, and all that belongs to them")] = ""
+        directory: Annotated[str, doc("The images, and all that belongs to them")]
         backing_gib: Annotated[
             int,
             doc(
@@ -51,11 +51,9 @@ class ImagePool:
         def defaults(cls, where: Where) -> dict[str, Any]:
             return {"directory": where.state_directory}
 
-    def __init__(
-        self, *, name: str, directory: str, backing_gib: int = 64, mount_root: str = ""
-    ) -> None:
+    def __init__(self, options: Options, *, name: str) -> None:
         self.name = name
-        self.layout = Layout(directory, mount_root)
+        self.layout = Layout(options.directory, options.mount_root)
         self.info = w.PoolInfo(
             kind="image",
             isolation="strong",
@@ -66,7 +64,7 @@ class ImagePool:
             thin=True,
             min_bytes=btrfs.MIN_BYTES,
         )
-        self._backing_gib = backing_gib
+        self._backing_gib = options.backing_gib
         self._locks = IdLocks()
 
     # --- the pool -----------------------------------------------------------------------------

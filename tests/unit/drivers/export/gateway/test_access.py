@@ -29,18 +29,6 @@ pytestmark = [pytest.mark.isolation, pytest.mark.real]
 HERE = 912  # a port, as the kernel's NFS client takes one and keeps it
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[GatewayLab]:
-    with GatewayLab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def bench(lab: GatewayLab) -> Iterator[GatewayBench]:
-    with lab.bench() as bench:
-        yield bench
-
-
 #
 @pytest.mark.parametrize("address", [NEAR, SIX, FAR])
 def test_a_stranger_is_told_at_once(lab: GatewayLab, bench: GatewayBench, address: str) -> None:

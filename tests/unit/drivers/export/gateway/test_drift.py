@@ -15,25 +15,11 @@ from tests.conformance.gateway_bench import FILER, GatewayLab
 from tests.lab.netns import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conformance.gateway_bench import GatewayBench
 
 pytestmark = pytest.mark.real
 RULES, STATE = "roadstead_gateway", "roadstead_state"
 PORT = 913
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[GatewayLab]:
-    with GatewayLab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def bench(lab: GatewayLab) -> Iterator[GatewayBench]:
-    with lab.bench() as bench:
-        yield bench
 
 
 def sysctl(lab: GatewayLab, key: str, value: str | None = None) -> str:

@@ -25,7 +25,7 @@ class Filer(MemoryFiler):
     """Takes its time over an answer, on a clock of its own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(self.Options())
         self.now, self.takes, self.asked = 1000.0, 0.0, 0
 
     def inventory(self) -> Iterator[Mark]:

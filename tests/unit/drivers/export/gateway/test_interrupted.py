@@ -26,15 +26,9 @@ class Died(BaseException):
     """Nothing in the driver may catch it."""
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[GatewayLab]:
-    with GatewayLab() as lab:
-        yield lab
-
-
 @pytest.fixture
 def filer() -> MemoryFiler:
-    return MemoryFiler()
+    return MemoryFiler(MemoryFiler.Options())
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from tests.conformance.samba_bench import WRONG, SambaLab
 from tests.lab.netns import NETNS_DIRECTORY, add_netns, remove_netns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from roadstead.conformance.exports import ExportBench
@@ -30,19 +29,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("samba")]
 # The second where its process was slow to obey and was killed.
 CUT = ("NT_STATUS_NETWORK_NAME_DELETED", "NT_STATUS_CONNECTION_DISCONNECTED")
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[SambaLab]:
-    with SambaLab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def bench(lab: SambaLab) -> Iterator[ExportBench]:
-    bench = lab.smb_bench()
-    yield bench
-    bench.driver.ensure_server_absent(bench.place)
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def guest(guest_factory: GuestFactory, segment: Segment) -> Guest:
 def bench(segment: Segment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportBench]:
     require("smbd", "smbcontrol", "smbpasswd", "smbstatus", root=True)
     directory: Path = tmp_path_factory.mktemp("smb")
-    driver = SambaExport(state_directory=str(directory / "state"), require_mount=False)
+    driver = SambaExport(
+        SambaExport.Options(state_directory=str(directory / "state"), require_mount=False)
+    )
     numbers = itertools.count(1)
 
     def make_path() -> str:

@@ -40,19 +40,6 @@ _REMOVING = [(process, "end"), (os, "rmdir"), (shutil, "rmtree")]
 ALICE, ROBERT = user("alice"), user("robert")
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[SambaLab]:
-    with SambaLab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def bench(lab: SambaLab) -> Iterator[ExportBench]:
-    bench = lab.smb_bench()
-    yield bench
-    bench.driver.ensure_server_absent(bench.place)
-
-
 def _killed(
     lab: SambaLab,
     call: Callable[[SambaExport], object],

@@ -67,7 +67,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         server = Nfs3Server(segment, directory / "nfs", share)
         server.start([segment.address(HOST)])
         with local_mounts(directory / "compute"):
-            driver = LocalMounts(directory=str(directory / "compute"), fuse_options=URL_OPTIONS)
+            driver = LocalMounts(
+                LocalMounts.Options(directory=str(directory / "compute"), fuse_options=URL_OPTIONS)
+            )
             yield World(segment, server, share, segment.client_ns(HOST), driver)
 
 
@@ -182,7 +184,9 @@ def test_a_mount_outlives_the_agent_and_is_found_again(world: World) -> None:
     path = Path(world.on_host(lambda: world.driver.ensure_mounted(spec)))
     pids = fuse_process.find(path)
     assert os.getsid(pids[0]) != os.getsid(0)
-    successor = LocalMounts(directory=str(world.driver.layout.directory), fuse_options=URL_OPTIONS)
+    successor = LocalMounts(
+        LocalMounts.Options(directory=str(world.driver.layout.directory), fuse_options=URL_OPTIONS)
+    )
     assert world.on_host(lambda: successor.ensure_mounted(spec)) == str(path)
     assert fuse_process.find(path) == pids
     successor.ensure_unmounted(spec.instance_id, "rw")

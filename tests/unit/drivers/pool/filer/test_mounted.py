@@ -35,6 +35,18 @@ def network() -> Iterator[Segment]:
         yield network
 
 
+def pool_of(filer: LegacyFiler, tree: Path, *, logs: Path) -> FilerPool:
+    """Not yet ready."""
+    return FilerPool(
+        FilerPool.Options(log_directory=str(logs)),
+        name="test",
+        tree=str(tree),
+        path=filer.path,
+        control=MemoryFiler(MemoryFiler.Options()),
+        mount=filer.mount,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_mounted_by_the_pool_itself(network: Segment, tmp_path: Path) -> None:
@@ -42,14 +54,7 @@ def test_mounted_by_the_pool_itself(network: Segment, tmp_path: Path) -> None:
     host = network.client_ns()
     tree = Path(f"/tmp/rs-tree-{secrets.token_hex(3)}")
     with LegacyFiler(host.netns, [host.ip], admin=[network.server], grace=False) as filer:
-        pool = FilerPool(
-            name="test",
-            tree=str(tree),
-            path=filer.path,
-            control=MemoryFiler(),
-            mount=filer.mount,
-            log_directory=str(tmp_path),
-        )
+        pool = pool_of(filer, tree, logs=tmp_path)
         try:
             pool.ensure_pool()
             pool.ensure_pool()
@@ -96,14 +101,7 @@ def test_a_filer_that_does_not_admit_us(network: Segment, tmp_path: Path) -> Non
     host = network.client_ns()
     tree = Path(f"/tmp/rs-tree-{secrets.token_hex(3)}")
     with LegacyFiler(host.netns, [host.ip]) as filer:
-        pool = FilerPool(
-            name="test",
-            tree=str(tree),
-            path=filer.path,
-            control=MemoryFiler(),
-            mount=filer.mount,
-            log_directory=str(tmp_path),
-        )
+        pool = pool_of(filer, tree, logs=tmp_path)
         with pytest.raises(Transient):
             pool.ensure_pool()
         assert os.listdir(tree) == []

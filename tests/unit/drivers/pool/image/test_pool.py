@@ -115,7 +115,7 @@ def test_a_filesystem_mounted_for_the_pool_stays_mounted(tmp_path: Path) -> None
     directory.mkdir()
     command("mount", "--bind", real, directory)
     try:
-        pool = ImagePool(name="test", directory=str(directory), backing_gib=1)
+        pool = ImagePool(ImagePool.Options(directory=str(directory), backing_gib=1), name="test")
         pool.ensure_pool()
         pool.ensure_share(spec())
         with mount_namespace() as pid:
@@ -130,7 +130,9 @@ def test_a_filesystem_mounted_for_the_pool_stays_mounted(tmp_path: Path) -> None
 
 def test_a_mount_root_elsewhere(tmp_path: Path) -> None:
     directory, root = str(tmp_path / "pool"), str(tmp_path / "shares")
-    pool = ImagePool(name="test", directory=directory, backing_gib=1, mount_root=root)
+    pool = ImagePool(
+        ImagePool.Options(directory=directory, backing_gib=1, mount_root=root), name="test"
+    )
     try:
         pool.ensure_pool()
         share = pool.ensure_share(spec())
