@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from demo import network
 from demo.direct import WRITER, counts, reason
 from demo.network import NO_SUCH, Renter
-from demo.scene import Act, Road, Seen
+from demo.scene import Act, Road, Seen, nothing_of
 from demo.stage import DEVICES, PROGRAMS, traces
-from demo.together import wait_until
 from tests.lab.frames import Capture, ipv4_ends
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
 
@@ -152,17 +151,13 @@ class Show(network.Show):
 
     def nothing_at_filer(self) -> Seen:
         """Neither exports nor directories, but the administrator's own."""
-        filer = self.road.filer
-        found: list[str] = []
+        filer, names = self.road.filer, {renter.share.instance for renter in self.renters}
 
-        def gone() -> bool:
-            names = {renter.share.instance for renter in self.renters}
+        def look() -> list[str]:
             exports = [path for path in filer.exports().values() if path[7:] in names]
-            found[:] = exports + [str(p) for p in filer.tree.rglob("*") if p.name in names]
-            return not found
+            return exports + [str(p) for p in filer.tree.rglob("*") if p.name in names]
 
-        wait_until(gone, 15)
-        return Seen(not found, ", ".join(found) or "nothing left")
+        return nothing_of(look, seconds=15)
 
     # --- inside -------------------------------------------------------------------------------
 

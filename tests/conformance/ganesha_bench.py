@@ -22,6 +22,7 @@ from roadstead.model.ids import bus_prefix, pseudo_path
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.nfs4 import Client, NfsError, Open
 from tests.lab.requirements import require
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -164,10 +165,7 @@ class GaneshaLab:
 def kill(pid: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
     """The process has ended."""
     os.kill(pid, signal_number)
-    limit = time.monotonic() + 5
-    while process.is_running(pid):
-        assert time.monotonic() < limit
-        time.sleep(0.005)
+    until(lambda: not process.is_running(pid), f"{pid} has ended", seconds=5, pause=0.005)
 
 
 def until_refused(work: Callable[[], object]) -> tuple[str, float]:

@@ -13,7 +13,6 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,6 +31,7 @@ from tests.conformance.ganesha_bench import CONTENT, refused
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns
 from tests.lab.nfs4 import Client
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,10 +275,7 @@ class GatewayLab:
 
     def wait_until_forgotten(self, seen: tuple[str, int]) -> None:
         """The filer believes in that connection no more."""
-        limit = time.monotonic() + 5
-        while seen in self.seen_by_filer():
-            assert time.monotonic() < limit, "the filer was not told"
-            time.sleep(0.01)
+        until(lambda: seen not in self.seen_by_filer(), "the filer was told", seconds=5)
 
     def connections(self) -> list[Connection]:
         """What the gateway keeps track of."""

@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from tests.lab.build import Image
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.requirements import LabError
+from tests.waiting import in_time
 
 PORTS = 4
 
@@ -138,11 +138,9 @@ def end(pid: int) -> None:
             raise LabError(f"process {pid} does not end")
     finally:
         os.close(fd)
-    limit = time.monotonic() + 10
     # A zombie until whoever inherited it has looked.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        while time.monotonic() < limit and Path(f"/proc/{pid}/cmdline").read_bytes():
-            time.sleep(0.01)
+        in_time(lambda: not Path(f"/proc/{pid}/cmdline").read_bytes(), 10)
 
 
 def _is_plain(found: h.GuestFacts, domain: Domain) -> bool:

@@ -4,7 +4,6 @@ It mounts shares over the network, so that each attachment has a rule and a gran
 """
 
 import contextlib
-import time
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +13,7 @@ from tests.lab.libvirtd import Libvirtd
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead
 from tests.roads.hypervisor import by_nfs, compute_leg, private_libvirtd, project_of, v1
+from tests.waiting import until
 
 # A system without virtiofs: the driver refuses it for good when everything else is done.
 _FREEBSD = (
@@ -60,10 +60,9 @@ class ComputeHost:
             self.libvirtd, image, name="odd", project_id=project, metadata=_FREEBSD, running=False
         )
         self.vm, self.odd_vm = stack.enter_context(vm), stack.enter_context(odd)
-        end, api = time.monotonic() + 60, self._service.api()
-        while {v["name"]: v["running"] for v in v1(api, "GET", "/vms")["vms"]} != _KNOWN:
-            assert time.monotonic() < end, "the API does not know the VMs"
-            time.sleep(0.05)
+        api, wanted = self._service.api(), {"vm": True, "odd": False}
 
+        def known() -> dict[str, bool]:
+            return {v["name"]: v["running"] for v in v1(api, "GET", "/vms")["vms"]}
 
-_KNOWN = {"vm": True, "odd": False}
+        until(lambda: known() == wanted, "the API knows the VMs", why=known)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from tests.crash.tenancy import Tenancy
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead, children_of
 from tests.services.postgres import Postgres
+from tests.waiting import in_time, until
 
 DATABASES = ("sqlite", "postgresql")
 KILL_SECONDS = 20.0  # until the armed point is reached
@@ -108,19 +108,22 @@ class Stage:
         new.rename(self._armed)
         try:
             act()
-            if not _within(KILL_SECONDS, lambda: not self._armed.exists()):
+            if not in_time(lambda: not self._armed.exists(), KILL_SECONDS):
                 raise NotKilled(f"the agent never came to {point}")
         finally:
             self._armed.unlink(missing_ok=True)
-        if not _within(KILL_SECONDS, lambda: self.deaths() > before):
+        if not in_time(lambda: self.deaths() > before, KILL_SECONDS):
             raise NotKilled(f"the agent came to {point} and lives")
 
     def kill_all(self) -> None:
         """Supervisor, API and agent died of SIGKILL; the exports go on."""
         pids = [self.service.pid, *children_of(self.service.pid)]
         self.service.kill()
-        gone = _within(KILL_SECONDS, lambda: not any(Path(f"/proc/{p}").exists() for p in pids))
-        assert gone, "not everything died"
+
+        def alive() -> list[int]:
+            return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+        until(lambda: not alive(), "everything is dead", seconds=KILL_SECONDS, why=alive)
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""
@@ -130,35 +133,49 @@ class Stage:
 
     def wait_agent(self, *, other_than: int) -> None:
         """Another agent is ready."""
-        assert _within(END_SECONDS, lambda: self.service.agent_pid not in (None, other_than)), (
-            "no agent came back: " + self.service.log.read_text()[-2000:]
-        )
+        until(
+            lambda: self.service.agent_pid not in (None, other_than), "another agent is ready",
+            seconds=END_SECONDS, why=self._said,
+        )  # fmt: skip
 
     def wait_api(self, *, other_than: int) -> None:
         """Another API process answers."""
-        new = _within(END_SECONDS, lambda: self._api_pids() - {other_than})
-        assert new, "no API came back: " + self.service.log.read_text()[-2000:]
-        assert _within(END_SECONDS, self.api.healthy), "the new API does not answer"
+        until(
+            lambda: self._api_pids() - {other_than}, "another API runs",
+            seconds=END_SECONDS, why=self._said,
+        )  # fmt: skip
+        until(self.api.healthy, "the new API answers", seconds=END_SECONDS, why=self._said)
 
     def wait_idle(self) -> None:
         """Every operation has ended, or had the time to."""
-        _within(END_SECONDS, lambda: not self.census.live_operations())
+        in_time(lambda: not self.census.live_operations(), END_SECONDS)
 
     def wait_state(self, attachment_id: str, wanted: str) -> None:
         """The attachment is in that state."""
-        found = _within(END_SECONDS, lambda: attachment_state(self.api, attachment_id) == wanted)
-        assert found, f"attachment {attachment_id} is not {wanted}"
+
+        def state() -> object:
+            return attachment_state(self.api, attachment_id)
+
+        until(
+            lambda: state() == wanted, f"attachment {attachment_id} is {wanted}",
+            seconds=END_SECONDS, why=state,
+        )  # fmt: skip
 
     def settle(self) -> Findings:
         """Every operation has ended and the world agrees with the database, else what is wrong."""
         self.wait_idle()
-        end = time.monotonic() + CLEAN_SECONDS
-        while (found := self._look()) and time.monotonic() < end:
-            time.sleep(0.1)
+        found = Findings()
+
+        def agrees() -> bool:
+            nonlocal found
+            found = self.census.take(self.api.get("/limits")["limits"]["absolute"])
+            return not found
+
+        in_time(agrees, CLEAN_SECONDS, pause=0.1)
         return found
 
-    def _look(self) -> Findings:
-        return self.census.take(self.api.get("/limits")["limits"]["absolute"])
+    def _said(self) -> str:
+        return self.service.log.read_text()[-2000:]
 
     def remove_all(self) -> None:
         """No share is left in the API, no attachment and no share network."""
@@ -181,7 +198,7 @@ class Stage:
 
         for attachment_id in left():
             self.api.session.delete(f"{url}/{attachment_id}", timeout=60)
-        assert _within(END_SECONDS, lambda: not left()), f"still attached: {left()}"
+        until(lambda: not left(), "nothing is attached", seconds=END_SECONDS, why=left)
 
 
 _SETTINGS = {
@@ -201,13 +218,3 @@ class _Service(Roadstead):
         """The supervisor."""
         assert self._process is not None
         return self._process.pid
-
-
-def _within(seconds: float, condition: Callable[[], object]) -> bool:
-    """Whether it came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True

@@ -1,7 +1,5 @@
 """The tenants of a crash stage whose shares are on share servers: two hosts with an underlay."""
 
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,10 +7,10 @@ from tests.lab.hosts import TwoHosts
 from tests.live.api import Api
 from tests.live.service import Roadstead
 from tests.roads.network import STORAGE, TYPE, network_section
+from tests.waiting import until
 
 NETWORK = "tenant"
 CIDR, SECOND_CIDR = "10.0.0.0/24", "10.7.0.0/24"
-_PATIENCE = 60.0
 
 
 class Tenancy:
@@ -58,8 +56,7 @@ class Tenancy:
 
     def server_of(self, network: str) -> dict[str, Any]:
         """The network's one share server."""
-        found = self.admin.get("/share-servers")["share_servers"]
-        (server,) = (s for s in found if s["share_network_id"] == network)
+        (server,) = (s for s in self._servers() if s["share_network_id"] == network)
         return server
 
     def remove_all(self, api: Api) -> None:
@@ -70,11 +67,7 @@ class Tenancy:
                 api.call("DELETE", f"{path}/subnets/{subnet['id']}")
             api.call("DELETE", path)
             api.wait_gone(path)
-        _await(lambda: not self.admin.get("/share-servers")["share_servers"], "servers are left")
+        until(lambda: not self._servers(), "no share server is left", why=self._servers)
 
-
-def _await(condition: Callable[[], object], otherwise: str) -> None:
-    end = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.02)
+    def _servers(self) -> list[dict[str, Any]]:
+        return self.admin.get("/share-servers")["share_servers"]

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from roadstead.drivers.host import mounts
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
 from roadstead.model.errors import Transient
 from tests.lab.build import cache_directory
-from tests.lab.process import spawn, stop
-from tests.lab.requirements import LabError, require
+from tests.lab.process import spawn, stop, until_ready
+from tests.lab.requirements import require
 
 # As root and without the kernel's security modules: nothing but our own measures protects anybody.
 QEMU_CONF = """
@@ -96,16 +95,15 @@ class Libvirtd:
             self._daemon = spawn(
                 [*enter, "libvirtd", "-f", config, "-p", f"{self.directory}/pid"], output=output
             )
-        end = time.monotonic() + 30
-        while True:
-            try:
-                with self.connection.using() as connection:
-                    connection.getLibVersion()
-                return
-            except Transient as error:
-                if self._daemon.poll() is not None or time.monotonic() > end:
-                    raise LabError(f"libvirtd does not answer: {self.log_tail()}") from error
-                time.sleep(0.05)
+        until_ready(self._daemon, self._answers, "libvirtd answers", seconds=30, log=self.log_tail)
+
+    def _answers(self) -> bool:
+        try:
+            with self.connection.using() as connection:
+                connection.getLibVersion()
+        except Transient:
+            return False
+        return True
 
     def kill(self) -> None:
         """It is dead by SIGKILL; its VMs and their daemons run on."""
@@ -169,10 +167,7 @@ class Libvirtd:
         argv = ["unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child"]
         with (self.directory / "output").open("ab") as output:
             self._holder = spawn([*argv, "--mount-proc", "sh", "-c", script], output=output)
-        end = time.monotonic() + 10
-        while not ready.exists():
-            if self._holder.poll() is not None or time.monotonic() > end:
-                raise LabError(f"no namespace for libvirtd: {self.log_tail()}")
-            time.sleep(0.01)
+        about = "libvirtd has namespaces"
+        until_ready(self._holder, ready.exists, about, seconds=10, log=self.log_tail)
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self._inside = children.read_text().split()[0]

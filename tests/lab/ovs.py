@@ -1,11 +1,11 @@
 """An Open vSwitch of its own, with its daemons in one namespace."""
 
 import subprocess
-import time
 from pathlib import Path
 
 from tests.lab.process import spawn, stop
-from tests.lab.requirements import LabError, require
+from tests.lab.requirements import require
+from tests.waiting import until
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PATIENCE = 20.0
@@ -36,15 +36,16 @@ class OpenVSwitch:
 
     def vsctl(self, *words: str) -> str:
         """The output of ovs-vsctl; waits for the daemons to answer."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            argv = ["ovs-vsctl", f"--db={self.database}", "--timeout=10", *words]
+        argv = ["ovs-vsctl", f"--db={self.database}", "--timeout=10", *words]
+        said: list[str] = []
+
+        def succeeds() -> bool:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                return done.stdout
-            if time.monotonic() > end:
-                raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
-            time.sleep(0.05)
+            said[:] = [done.stdout, done.stderr]
+            return done.returncode == 0
+
+        until(succeeds, " ".join(argv), seconds=PATIENCE, pause=0.05, why=lambda: said)
+        return said[0]
 
     def bridges(self) -> list[str]:
         """The names of all bridges."""

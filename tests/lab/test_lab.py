@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from tests.lab.netns import NETNS_DIRECTORY, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.requirements import LabError, require
 from tests.lab.segment import Segment
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.lab.fixtures import GuestFactory
@@ -96,12 +96,15 @@ def test_a_guest_dies_with_the_process_that_started_it() -> None:
     directory, pid = done.stdout.split()
     shutil.rmtree(directory)
     assert done.returncode == -9
-    end = time.monotonic() + 5
-    while Path(f"/proc/{pid}/cmdline").exists() and time.monotonic() < end:
-        if directory not in Path(f"/proc/{pid}/cmdline").read_text():
-            return
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not _runs(pid, directory), "the guest has ended", seconds=5)
+
+
+def _runs(pid: str, directory: str) -> bool:
+    """Whether it is still that QEMU which has the number."""
+    try:
+        return directory in Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_segment_leaves_nothing_behind() -> None:

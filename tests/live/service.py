@@ -20,6 +20,7 @@ import yaml
 from tests.lab.process import spawn, stop
 from tests.lab.segment import Segment
 from tests.live.api import Api
+from tests.waiting import in_time
 
 _BIN = Path(sys.executable).parent
 START_SECONDS = 60.0
@@ -103,15 +104,15 @@ class Roadstead:
 
     def wait_ready(self) -> None:
         """The supervisor has said that agent and API are ready, since the last start."""
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            # "ready" and the agent's own mark, which the supervisor removes at each start
-            if self.agent_pid is not None and Api(self.url).healthy():
-                return
+
+        def look() -> bool:
             if self._process is None or self._process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise NotReady(self.log.read_text())
+                raise NotReady(self.log.read_text())
+            # The agent's own mark, which the supervisor removes at each start.
+            return self.agent_pid is not None and Api(self.url).healthy()
+
+        if not in_time(look, START_SECONDS):
+            raise NotReady(self.log.read_text())
 
     def stop(self) -> None:
         """Stopped as by systemd: SIGTERM. Exports go on."""

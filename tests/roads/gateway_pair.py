@@ -19,10 +19,11 @@ from roadstead.model.errors import InUse
 from roadstead.model.ids import place_netns, standby_place
 from tests.lab.hosts import UNDERLAY
 from tests.lab.netns import ip
-from tests.lab.process import spawn, stop
+from tests.lab.process import spawn, stop, until_ready
 from tests.lab.requirements import LabError, require
 from tests.roads.gateway import DEVICE, PHYSICAL, GatewayRoad
-from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes, wait_until
+from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.roads.network import Tenant
@@ -69,11 +70,9 @@ class PairedRoad(GatewayRoad):
         namespaces = self.namespaces(tenant)
         return [a for a, netns in namespaces.items() if address in addresses_in(netns)]
 
-    def wait_held(self, tenant: Tenant, address: str, by: str) -> float:
+    def wait_held(self, tenant: Tenant, address: str, by: str) -> None:
         """Only that one's gateway has it."""
-        return wait_until(
-            lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}"
-        )
+        until(lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}")
 
     def roles(self, tenant: Tenant) -> dict[str, str]:
         """What the service tells of the tenant's two gateways, by agent."""
@@ -138,7 +137,8 @@ class StandbyHost:
         agent = [sys.executable, "-m", "roadstead.agent", "--config", str(self._effective)]
         with (self.state / "log").open("ab") as output:
             self._agent = spawn(agent, output=output)
-        wait_until(self._is_ready, "the standby's agent is ready")
+        mark, about = self.state / "agent.ready", "the standby's agent is ready"
+        until_ready(self._agent, mark.exists, about, seconds=60, log=self.log)
 
     def stop(self) -> None:
         """The agent has ended; what it made stays."""
@@ -153,10 +153,6 @@ class StandbyHost:
     def log(self) -> str:
         """What the agent said last."""
         return (self.state / "log").read_text()[-6000:]
-
-    def _is_ready(self) -> bool:
-        assert self._agent.poll() is None, self.log()
-        return (self.state / "agent.ready").exists()
 
     def _config(self) -> dict[str, Any]:
         road = self._road

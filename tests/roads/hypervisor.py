@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from tests.lab.requirements import LabError
 from tests.lab.segment import Segment
 from tests.live.api import WAIT_SECONDS, Api, Refused
 from tests.live.service import Roadstead
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -103,7 +103,7 @@ class Hypervised:
             found = next((vm for vm in vms if vm["id"] == domain.id), None)
             return found if found and facts.items() <= found.items() else None
 
-        return wait_for(look, f"VM {domain.name} with {facts}")
+        return until(look, f"VM {domain.name} with {facts}")
 
     def qemu(self, domain: Domain) -> int:
         """The process that runs the guest."""
@@ -160,7 +160,7 @@ class Hypervised:
             assert found["state"] != "error" or state == "error", found["error"]
             return found if found["state"] == state else None
 
-        return wait_for(look, f"attachment in state {state}", seconds)
+        return until(look, f"attachment in state {state}", seconds=seconds)
 
     def detach(self, attachment_id: str, *, force: bool = False, wait: bool = True) -> None:
         """The attachment is gone, or going."""
@@ -171,7 +171,7 @@ class Hypervised:
 
     def wait_gone(self, attachment_id: str, *, seconds: float = WAIT_SECONDS) -> None:
         """The attachment is gone."""
-        wait_for(lambda: self.attachment(attachment_id) is None, "attachment is gone", seconds)
+        until(lambda: self.attachment(attachment_id) is None, "attachment is gone", seconds=seconds)
 
     def operations(self, attachment_id: str) -> list[dict[str, Any]]:
         """The attachment's operations, as its own project sees them."""
@@ -240,7 +240,7 @@ def compute_leg(segment: Segment) -> Generator[str]:
         script = "mount -t tmpfs tmpfs /run && mkdir /run/rpcbind && exec rpcbind -f"
         argv = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script]
         segment.popen(argv)
-        wait_for(lambda: _listens(segment, 111), "rpcbind answers", 10)
+        until(lambda: _listens(segment, 111), "rpcbind answers", seconds=10)
         yield address
 
 
@@ -295,12 +295,3 @@ def mount(guest: Guest, attachment: Mapping[str, Any], at: str = "/mnt/share") -
     words: Sequence[str] = attachment["mount_command"].split()
     done = guest.mount(" ".join([*words[:-1], at]))
     assert done.rc == 0, done.output
-
-
-def wait_for(look: Any, what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """What `look` returned, once that was true."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"not in {seconds} s: {what}"
-        time.sleep(0.05)
-    return found

@@ -25,8 +25,8 @@ from tests.lab import newer
 from tests.lab.channel import Channel
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
-from tests.lab.process import spawn, stop
-from tests.roads.hypervisor import by_nfs, wait_for
+from tests.lab.process import spawn, stop, until_ready
+from tests.roads.hypervisor import by_nfs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -98,12 +98,8 @@ class ComputeHost:
 
     def wait_ready(self) -> None:
         """The agent has looked at its host once."""
-
-        def look() -> bool:
-            assert self._agent.poll() is None, self.log()
-            return (self._state / "agent.ready").exists()
-
-        wait_for(look, f"agent of {self.name}")
+        mark, about = self._state / "agent.ready", f"the agent of {self.name} is ready"
+        until_ready(self._agent, mark.exists, about, seconds=60, log=self.log)
 
     def _stop(self) -> None:
         if hasattr(self, "_agent"):

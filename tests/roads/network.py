@@ -28,7 +28,8 @@ from tests.lab.netns import in_thread, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.segment import Nic
 from tests.live.service import Roadstead, _merged
-from tests.roads.direct import Shared, level_of, password_of, wait_until
+from tests.roads.direct import Shared, level_of, password_of
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,8 +184,8 @@ class NetworkRoad:
         starts already."""
         before, armed = self.deaths(), self._arm(point)
         found = act()
-        wait_until(lambda: not armed.exists(), f"the agent came to {point}")
-        wait_until(lambda: self.deaths() > before, f"the agent died at {point}")
+        until(lambda: not armed.exists(), f"the agent came to {point}")
+        until(lambda: self.deaths() > before, f"the agent died at {point}")
         return found
 
     @contextlib.contextmanager
@@ -364,5 +365,5 @@ def is_server(words: Sequence[str], state: Path) -> bool:
 
 __all__ = [
     "CIDR", "COMPUTE", "STORAGE", "TYPE", "NetworkRoad", "Tenant", "address_of", "connects",
-    "create", "level", "mount", "place_netns", "seen", "wait_until",
+    "create", "level", "mount", "place_netns", "seen",
 ]  # fmt: skip

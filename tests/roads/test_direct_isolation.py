@@ -16,7 +16,8 @@ from tests.lab import nfs4
 from tests.lab.nfs4_handle import Handle
 from tests.lab.segment import Segment
 from tests.lab.world import make_world
-from tests.roads.direct import ALICE, BOB, Direct, Shared, Writer, wait_until
+from tests.roads.direct import ALICE, BOB, Direct, Shared, Writer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,7 +209,7 @@ def test_deny_cuts_who_is_in_the_middle_of_it_and_nobody_else(direct: Direct) ->
     alice.sh("fallocate -l 64M /mnt/denied/file")
     reads = "echo 3 > /proc/sys/vm/drop_caches; head -c 4096 <&3 > /dev/null && echo > /tmp/read"
     job = alice.start(f"exec 3< /mnt/denied/file; while {reads}; do :; done")
-    wait_until(lambda: alice.sh("ls /tmp/read", check=False).rc == 0, "the first read")
+    until(lambda: alice.sh("ls /tmp/read", check=False).rc == 0, "the first read")
     began = time.monotonic()
     direct.api.deny(share.id, rule["id"])
     refused = alice.result(job, CUT_SECONDS)

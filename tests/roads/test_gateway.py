@@ -17,7 +17,8 @@ from tests.lab.netns import in_thread
 from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
-from tests.roads.network import Tenant, address_of, level, mount, wait_until
+from tests.roads.network import Tenant, address_of, level, mount
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +201,7 @@ def test_a_denied_client_is_cut_off_with_its_file_open(
     assert road.at_filer(share) == {}
     assert client.write("/mnt/cut/file", "after", timeout=60).rc != 0
     alice.tenant.api.allow(share.id, VM)
-    wait_until(lambda: client.read("/mnt/cut/file").output == "before", "it reads again")
+    until(lambda: client.read("/mnt/cut/file").output == "before", "it reads again")
     alice.guest.sh("umount -l /mnt/cut")
 
 

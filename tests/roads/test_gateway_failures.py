@@ -9,8 +9,9 @@ import pytest
 
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import address_of, create, level, seen
 from tests.roads.test_network_failures import CREATE, DELETE
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def census(road: GatewayRoad) -> GatewayCensus:
 def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
     """What there is when every share has gone again."""
     tenant.api.delete_share(tenant.share(CLIENT).id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     return census.everything()
 
 
@@ -73,7 +74,7 @@ def clean(
     for share in tenant.api.get("/shares")["shares"]:
         tenant.api.wait_share(share["id"], ("available", "error"))
         tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty
 
 
@@ -106,7 +107,7 @@ def test_a_kill_at_any_step_of_making_and_removing_a_gateway(
     assert census.differences() == []
     point = f"share_server.delete:{removed}:effect"
     road.killed_at(point, lambda: tenant.api.delete_share(share_id, wait=False))
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty
 
 

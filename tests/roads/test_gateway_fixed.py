@@ -10,7 +10,8 @@ import pytest
 from tests.lab import nfs4
 from tests.roads.direct import LEVELS, Shared
 from tests.roads.gateway import GatewayRoad, Tenant
-from tests.roads.network import TYPE, address_of, wait_until
+from tests.roads.network import TYPE, address_of
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,5 +102,5 @@ def test_an_export_is_nobody_elses_before_it_was_emptied(road: FixedRoad, tenant
     (road.filer.root / "vol/one/file").unlink()
     (freed,) = road.service.state.glob("filers/local/*one.json")
     freed.unlink()
-    wait_until(lambda: free(road) >= 5, "the scheduler knows of it")
+    until(lambda: free(road) >= 5, "the scheduler knows of it")
     assert other.share(WRITER).pseudo == "/vol/one"

@@ -9,8 +9,9 @@ import pytest
 
 from tests.roads.gateway import FILER6, GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import address_of, create, level, seen
 from tests.roads.test_network_failures import UPDATE
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def _grow(road: GatewayRoad, tenant: Tenant, cidr: str, *, killed_at: str = "") 
         road.killed_at(killed_at, act)
     else:
         act()
-    wait_until(lambda: tenant.api.get(where)["share_network"]["status"] == "active", "it is active")
+    until(lambda: tenant.api.get(where)["share_network"]["status"] == "active", "it is active")
 
 
 def _addresses(tenant: Tenant, share: Shared) -> list[str]:
@@ -173,7 +174,7 @@ def test_shares_go_while_their_rules_change(road: GatewayRoad, census: GatewayCe
 
     with ThreadPoolExecutor(RULES) as pool:
         list(pool.map(change, shares))
-    wait_until(lambda: not road.unfinished(), "all operations have ended")
+    until(lambda: not road.unfinished(), "all operations have ended")
     assert before - road.leased() == RULES * 3
     assert exported - len(road.filer.exports()) == RULES
     assert census.differences() == []

@@ -11,8 +11,9 @@ import pytest
 from tests.lab.netns import ip
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import create, wait_until
+from tests.roads.network import create
 from tests.roads.obstacles import OBSTACLES, failed_at
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def census(road: GatewayRoad) -> GatewayCensus:
 def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
     """What there is when every share has gone again."""
     tenant.api.delete_share(tenant.share(CLIENT).id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     return census.everything()
 
 
@@ -60,7 +61,7 @@ def clean(
     for share in tenant.api.get("/shares")["shares"]:
         tenant.api.wait_share(share["id"], ("available", "error"))
         tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty
 
 
@@ -79,7 +80,7 @@ def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
     assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
     assert road.count().total() == 0
     tenant.api.delete_share(share_id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert census.everything() == empty
 
 
@@ -119,7 +120,7 @@ def test_a_failure_at_any_step_of_a_share_leaves_nothing(
     with contextlib.ExitStack() as stack:
         with road.held_at(f"share.create:{step}:before"):
             share_id = create(tenant)
-            wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+            until(lambda: road.deaths() > deaths, "the agent comes to that step")
             stack.enter_context(obstacle(road, _instance(road, share_id)))
         tenant.api.wait_share(share_id, ("error",))
         assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
@@ -171,7 +172,7 @@ def test_a_share_is_deleted_while_its_gateway_is_lost(
     road.service.kill_agent()
     ip("netns", "delete", road.netns(tenant))
     tenant.api.delete_share(kept.id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert census.differences() == []
 
 

@@ -26,8 +26,8 @@ from tests.roads.network import (
     mount,
     place_netns,
     processes,
-    wait_until,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,14 +227,14 @@ def test_a_denied_client_is_cut_off_with_its_file_open(road: ProxyRoad, alice: R
     client = mount(alice.guest, server, share, "/mnt/cut", options="soft,timeo=10,retrans=1,noac")
     script = "exec 3> /mnt/cut/file; echo before >&3; sync; until [ -e /tmp/go ]; do sleep .1; done"
     job = alice.guest.start(f"rm -f /tmp/go; {script}; echo after >&3 && sync /mnt/cut/file")
-    wait_until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it is open")
+    until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it is open")
     alice.tenant.api.deny(share.id, rule["id"])
     assert road.at_filer(share) == {road.storage_address(share): "ro"}
     assert client.write("/mnt/cut/more", "x").rc != 0
     alice.guest.sh("touch /tmp/go")
     assert job.outcome.result(60).rc != 0
     alice.tenant.api.allow(share.id, VM)
-    wait_until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it reads again")
+    until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it reads again")
     client.umount("/mnt/cut")
     alice.tenant.api.delete_share(share.id)
 

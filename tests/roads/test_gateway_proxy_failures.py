@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import address_of, create, level, seen
 from tests.roads.test_gateway_proxy import ProxyRoad
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def test_a_kill_while_a_share_comes_and_goes(
     with road.client(tenant, CLIENT) as client:
         assert level(client, address_of(tenant.api, share), share) == "rw"
     road.killed_at(removing, lambda: tenant.api.delete_share(share_id, wait=False))
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    until(lambda: not road.servers(), "no gateway is left")
     assert road.filer.exports() == before
     # The tests' own host has the tenant's segment, too.
     assert {kind: n for kind, n in road.count().items() if n and kind != "segment"} == {}
@@ -74,7 +75,7 @@ def test_a_kill_while_a_rule_changes(road: ProxyRoad, tenant: Tenant, phase: str
             f"access.deny:access:{phase}",
             lambda: tenant.api.deny(share.id, rule["id"], wait=False),
         )
-        wait_until(lambda: len(tenant.api.rules(share.id)) == 1, "the rule is gone")
+        until(lambda: len(tenant.api.rules(share.id)) == 1, "the rule is gone")
         assert road.at_filer(share) == {own: "ro"}
         assert level(other, server, share) == "none"
     tenant.api.delete_share(share.id)

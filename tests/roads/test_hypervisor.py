@@ -10,7 +10,8 @@ import pytest
 
 from roadstead.drivers.host import mount_table as table
 from tests.live.api import Refused
-from tests.roads.hypervisor import Hypervised, mount, v1, wait_for
+from tests.roads.hypervisor import Hypervised, mount, v1
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,7 +187,7 @@ def _waiting(hv: Hypervised, attachment_id: str) -> dict:
         found = hv.operations(attachment_id)
         return next((o for o in found if o["verb"] == "attachment.detach" and o["error"]), None)
 
-    return wait_for(look, "a detachment that waits for the guest")
+    return until(look, "a detachment that waits for the guest")
 
 
 def test_a_9p_device_leaves_by_force(hv: Hypervised) -> None:

@@ -13,9 +13,9 @@ from tests.roads.network import (
     create,
     level,
     seen,
-    wait_until,
 )
 from tests.roads.obstacles import OBSTACLES, failed_at
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,12 +62,12 @@ def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
     for share in tenant.api.get("/shares")["shares"]:
         tenant.api.wait_share(share["id"], ("available", "error"))
         tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no share server is left")
+    until(lambda: not road.servers(), "no share server is left")
 
 
 def all_gone(road: NetworkRoad) -> None:
     """Neither rows nor anything in the world: N-I6."""
-    wait_until(lambda: not road.servers(), "no share server is left")
+    until(lambda: not road.servers(), "no share server is left")
     assert road.count().total() == 0
 
 
@@ -102,9 +102,7 @@ def test_a_kill_at_any_step_of_growing(road: NetworkRoad, tenant: Tenant, step: 
         f"share_server.update:{step}:effect",
         lambda: network.api.post(f"{where}/subnets", {"share-network-subnet": ids}),
     )
-    wait_until(
-        lambda: network.api.get(where)["share_network"]["status"] == "active", "it is active"
-    )
+    until(lambda: network.api.get(where)["share_network"]["status"] == "active", "it is active")
     assert road.count() == {"segment": 2, "port": 2, "place": 1, "server": 1}
     assert len(network.api.paths(share.id)) == 2
     network.api.delete_share(share.id)
