@@ -41,9 +41,9 @@ class ProxyLab(GatewayLab):
 
     lease_seconds = 60  # a shorter one ends while the filer hangs; of 5 seconds it never sleeps
 
-    def __exit__(self, *how: object) -> None:
-        self.proxy().stop_all()  # the message bus of all gateways
-        super().__exit__(*how)
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        super()._make(undo)
+        undo.callback(lambda: self.proxy().stop_all())  # the message bus of all gateways
 
     def proxy(
         self,

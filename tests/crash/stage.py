@@ -1,12 +1,8 @@
 """A live service that can be killed at a named point, again and again."""
 
-import contextlib
-import os
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from roadstead.config.load import load
 from tests.crash.census import Census, Findings
@@ -14,8 +10,10 @@ from tests.crash.host import ComputeHost
 from tests.crash.scenario import attachment_state
 from tests.crash.tenancy import Tenancy
 from tests.lab.segment import Segment
-from tests.live.service import Roadstead, children_of
+from tests.live.killable import Killable
+from tests.live.service import children_of
 from tests.services.postgres import Postgres
+from tests.temporary import Temporary
 from tests.waiting import in_time, until
 
 DATABASES = ("sqlite", "postgresql")
@@ -24,15 +22,13 @@ END_SECONDS = 60.0  # until every operation has ended, from the kill on
 CLEAN_SECONDS = 15.0  # until the world agrees, when every operation has ended
 # Rules that differ are put right within this time; leaks only at a start, or a minute later.
 _SWEEP_SECONDS = 3
-_DIED = "agent ended (SIGKILL)"
-_ROOT = Path(__file__).parents[2]
 
 
 class NotKilled(Exception):
     """The agent did not die where it was to."""
 
 
-class Stage:
+class Stage(Temporary):
     """The service runs between enter and exit, on a database of its own."""
 
     def __init__(self, database: str, *, host: bool = False, tenancy: bool = False) -> None:
@@ -40,43 +36,25 @@ class Stage:
         tenants' networks, and only there."""
         self.database = database
         self.has_host, self.has_tenancy = host, tenancy
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with self._stack:
-            url = ""
-            if self.database == "postgresql":
-                postgres = self._stack.enter_context(Postgres())
-                url = postgres.create_database("roadstead")
-            segment = None if self.has_tenancy else self._stack.enter_context(Segment())
-            self.service = _Service(segment, database=url, settings=_SETTINGS)
-            if self.has_tenancy:
-                self.tenancy = self._stack.enter_context(Tenancy(self.service))
-            if self.has_host and segment is not None:
-                self.host = self._stack.enter_context(ComputeHost(segment, self.service))
-            self._armed = self.service.state / "kill-at"
-            python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
-            self.service.environ["PYTHONPATH"] = python_path
-            self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self._armed)
-            self._stack.enter_context(self.service)
-            self.api, self.admin = self.service.api(), self.service.api("roadstead-admin")
-            config = load(None, {}, self.service.state)
-            self.census = Census(config)
-            self._stack.callback(self.census.close)
-            if self.has_host:
-                self.host.begin(self._stack)
-            if self.has_tenancy:
-                self.tenancy.begin()
-            self._stack = self._stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    def _make(self, undo: ExitStack) -> None:
+        url = ""
+        if self.database == "postgresql":
+            url = undo.enter_context(Postgres()).create_database("roadstead")
+        segment = None if self.has_tenancy else undo.enter_context(Segment())
+        self.service = Killable(segment, database=url, settings=_SETTINGS)
+        if self.has_tenancy:
+            self.tenancy = undo.enter_context(Tenancy(self.service))
+        if self.has_host and segment is not None:
+            self.host = undo.enter_context(ComputeHost(segment, self.service))
+        undo.enter_context(self.service)
+        self.api, self.admin = self.service.api(), self.service.api("roadstead-admin")
+        self.census = Census(load(None, {}, self.service.state))
+        undo.callback(self.census.close)
+        if self.has_host:
+            self.host.begin(undo)
+        if self.has_tenancy:
+            self.tenancy.begin()
 
     @property
     def state(self) -> Path:
@@ -103,15 +81,13 @@ class Stage:
     def killed_at(self, point: str, act: Callable[[], object]) -> None:
         """`act` was done, and the agent came to `point`, died of SIGKILL there. NotKilled if not.
         Another one starts already."""
-        before = self.deaths()
-        (new := self._armed.with_suffix(".new")).write_text(point)
-        new.rename(self._armed)
+        before, armed = self.deaths(), self.service.arm(point)
         try:
             act()
-            if not in_time(lambda: not self._armed.exists(), KILL_SECONDS):
+            if not in_time(lambda: not armed.exists(), KILL_SECONDS):
                 raise NotKilled(f"the agent never came to {point}")
         finally:
-            self._armed.unlink(missing_ok=True)
+            armed.unlink(missing_ok=True)
         if not in_time(lambda: self.deaths() > before, KILL_SECONDS):
             raise NotKilled(f"the agent came to {point} and lives")
 
@@ -127,7 +103,7 @@ class Stage:
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""
-        return self.service.log.read_text().count(_DIED)
+        return self.service.deaths()
 
     # --- afterwards ---------------------------------------------------------------------------
 
@@ -208,13 +184,3 @@ _SETTINGS = {
     "operation_timeout_seconds": 3,
     "backends": {"local": {"pool_options": {"backing_gib": 8}}},
 }
-
-
-class _Service(Roadstead):
-    command = (sys.executable, "-m", "tests.crash.up")
-
-    @property
-    def pid(self) -> int:
-        """The supervisor."""
-        assert self._process is not None
-        return self._process.pid

@@ -1,19 +1,20 @@
 """The tenants of a crash stage whose shares are on share servers: two hosts with an underlay."""
 
-from types import TracebackType
-from typing import Any, Self
+from contextlib import ExitStack
+from typing import Any
 
 from tests.lab.hosts import TwoHosts
 from tests.live.api import Api
 from tests.live.service import Roadstead
 from tests.roads.network import STORAGE, TYPE, network_section
+from tests.temporary import Temporary
 from tests.waiting import until
 
 NETWORK = "tenant"
 CIDR, SECOND_CIDR = "10.0.0.0/24", "10.7.0.0/24"
 
 
-class Tenancy:
+class Tenancy(Temporary):
     """Between enter and exit; `begin` when the service runs."""
 
     admin: Api
@@ -22,21 +23,12 @@ class Tenancy:
         self._service = service
         self._lab = TwoHosts(service.state / "hosts")
 
-    def __enter__(self) -> Self:
-        self._lab.__enter__()
+    def _make(self, undo: ExitStack) -> None:
+        undo.enter_context(self._lab)
         config = self._service.config
         config["backends"]["local"]["roads"] = ["network"]
         config["network"] = {**network_section(self._lab), "unused_minutes": 60}
         config["networks"] = {NETWORK: {"type": "vxlan", "ids": "1000-1003"}}
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lab.__exit__(kind, error, trace)
 
     @property
     def netns(self) -> str:

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import tomli_w
 import yaml
@@ -20,6 +20,7 @@ import yaml
 from tests.lab.process import spawn, stop
 from tests.lab.segment import Segment
 from tests.live.api import Api
+from tests.temporary import Temporary
 from tests.waiting import in_time
 
 _BIN = Path(sys.executable).parent
@@ -30,7 +31,7 @@ class NotReady(Exception):
     """The service did not become ready; the text has what it printed."""
 
 
-class Roadstead:
+class Roadstead(Temporary):
     """Runs between enter and exit; afterwards neither process, mount nor file is left.
 
     With a segment its exports are in the segment's service namespace, at its two addresses. The
@@ -74,21 +75,9 @@ class Roadstead:
 
     # --- life ---------------------------------------------------------------------------------
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.clean_up()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.clean_up()
+    def _make(self, undo: ExitStack) -> None:
+        undo.callback(self.clean_up)
+        self.start()
 
     def start(self, *, wait: bool = True, environ: Mapping[str, str] | None = None) -> None:
         """It is ready; NotReady with its log if not. `environ` is for this start only."""

@@ -14,6 +14,7 @@ from tests.lab import nfs4
 from tests.lab.nfs_client import NfsClient
 from tests.live.api import Api
 from tests.live.service import Roadstead
+from tests.temporary import Temporary
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Shared:
     instance: str
 
 
-class Direct:
+class Direct(Temporary):
     """A service between enter and exit, with guests whose addresses are `hosts`."""
 
     def __init__(
@@ -53,21 +54,13 @@ class Direct:
         self._guests = guests
         self._hosts = hosts
 
-    def __enter__(self) -> Direct:
-        self.service.__enter__()
-        try:
-            self.api: Api = self.service.api()
-            self.admin: Api = self.service.api("roadstead-admin")
-            self.guests: list[Guest] = [
-                self._guests([self.segment.nic(host)], modules=["nfsv4"]) for host in self._hosts
-            ]
-        except BaseException:
-            self.service.clean_up()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.service.clean_up()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.enter_context(self.service)
+        self.api: Api = self.service.api()
+        self.admin: Api = self.service.api("roadstead-admin")
+        self.guests: list[Guest] = [
+            self._guests([self.segment.nic(host)], modules=["nfsv4"]) for host in self._hosts
+        ]
 
     # --- shares -------------------------------------------------------------------------------
 

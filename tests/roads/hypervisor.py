@@ -18,6 +18,7 @@ from tests.lab.requirements import LabError
 from tests.lab.segment import Segment
 from tests.live.api import WAIT_SECONDS, Api, Refused
 from tests.live.service import Roadstead
+from tests.temporary import Temporary
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ BY_NFS: dict[str, Any] = {
 }
 
 
-class Hypervised:
+class Hypervised(Temporary):
     """Between enter and exit a service whose agent is also the compute host of a libvirtd.
 
     libvirtd has a mount namespace of its own. What the agent mounts reaches virtiofsd there,
@@ -56,29 +57,23 @@ class Hypervised:
         self._network = network
         self._domains: list[Domain] = []
 
-    def __enter__(self) -> Hypervised:
-        with contextlib.ExitStack() as stack:
-            self.segment = stack.enter_context(Segment())
-            compute: dict[str, Any] = {}
-            settings = SETTINGS
-            if self._network:
-                self.address = stack.enter_context(compute_leg(self.segment))
-                compute, settings = by_nfs(self.address), BY_NFS
-            self.service = Roadstead(self.segment, settings=settings)
-            self.mounts = self.service.state / "run/compute"
-            stack.callback(self.service.clean_up)
-            self.libvirtd = stack.enter_context(private_libvirtd(self.service))
-            self.service.config["compute"] |= compute
-            self.service.start()
-            stack.callback(self.forget_domains)
-            self.api: Api = self.service.api()
-            self.admin: Api = self.service.api("roadstead-admin")
-            self.project = project_of(self.service, "demo")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self.segment = undo.enter_context(Segment())
+        compute: dict[str, Any] = {}
+        settings = SETTINGS
+        if self._network:
+            self.address = undo.enter_context(compute_leg(self.segment))
+            compute, settings = by_nfs(self.address), BY_NFS
+        self.service = Roadstead(self.segment, settings=settings)
+        self.mounts = self.service.state / "run/compute"
+        undo.callback(self.service.clean_up)
+        self.libvirtd = undo.enter_context(private_libvirtd(self.service))
+        self.service.config["compute"] |= compute
+        self.service.start()
+        undo.callback(self.forget_domains)
+        self.api: Api = self.service.api()
+        self.admin: Api = self.service.api("roadstead-admin")
+        self.project = project_of(self.service, "demo")
 
     # --- VMs ----------------------------------------------------------------------------------
 
@@ -266,11 +261,10 @@ def private_libvirtd(service: Roadstead) -> Libvirtd:
     mounts.mkdir(parents=True)
 
     class Configured(Libvirtd):
-        def __enter__(self) -> Configured:
-            super().__enter__()
+        def _make(self, undo: contextlib.ExitStack) -> None:
+            super()._make(undo)
             options = {"uri": self.uri, "detach_seconds": 3.0}
             service.config["compute"] = {"hypervisor": "libvirt", "hypervisor_options": options}
-            return self
 
     return Configured(shared=[mounts])
 

@@ -11,12 +11,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from roadstead.drivers.host import netlink
 from roadstead.model.ids import place_netns
@@ -27,8 +26,10 @@ from tests.lab.links import links
 from tests.lab.netns import in_thread, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.segment import Nic
-from tests.live.service import Roadstead, _merged
+from tests.live.killable import Killable
+from tests.live.service import _merged
 from tests.roads.direct import Shared, level_of, password_of
+from tests.temporary import Temporary
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ BACKEND, TYPE = "local", "isolated"
 CIDR, GATEWAY = "10.0.0.0/24", "10.0.0.1"
 STORAGE, COMPUTE = 0, 1  # the two hosts; the agent's share servers are on the first
 T = TypeVar("T")
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Tenant:
         return shared
 
 
-class NetworkRoad:
+class NetworkRoad(Temporary):
     """A service between enter and exit. It works on the first of two hosts."""
 
     pool = "image"
@@ -80,28 +80,20 @@ class NetworkRoad:
         self.lab = TwoHosts(directory, ovs=ovs)
         self._settings = settings or {}
         self._networks = networks or {"tenant": {"type": "vxlan", "ids": "1000-1999"}}
-        self._stack = contextlib.ExitStack()
         self._numbers = iter(range(1, 1000))
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self.lab)
-            self.driver = self.lab.driver(STORAGE)
-            self.far = self.lab.driver(COMPUTE)
-            self.service = _Service(
-                pool=self.pool, settings=_merged(self._config(), self._settings)
-            )
-            path = [os.environ.get("PYTHONPATH"), str(_ROOT)]
-            self.service.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-            self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self.service.state / "kill-at")
-            stack.enter_context(self.service)
-            self.admin: Api = self.service.api("roadstead-admin")
-            _make_type(self.admin)
-            self._stack = stack.pop_all()
-        return self
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.enter_context(self.lab)
+        self.driver = self.lab.driver(STORAGE)
+        self.far = self.lab.driver(COMPUTE)
+        self._surround(undo)
+        self.service = Killable(pool=self.pool, settings=_merged(self._config(), self._settings))
+        undo.enter_context(self.service)
+        self.admin: Api = self.service.api("roadstead-admin")
+        _make_type(self.admin)
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _surround(self, undo: contextlib.ExitStack) -> None:
+        """What the service needs besides the two hosts is there."""
 
     @property
     def host(self) -> Host:
@@ -182,7 +174,7 @@ class NetworkRoad:
     def killed_at(self, point: str, act: Callable[[], T]) -> T:
         """What `act` returned; the agent came to `point` and died of SIGKILL there. Another one
         starts already."""
-        before, armed = self.deaths(), self._arm(point)
+        before, armed = self.deaths(), self.service.arm(point)
         found = act()
         until(lambda: not armed.exists(), f"the agent came to {point}")
         until(lambda: self.deaths() > before, f"the agent died at {point}")
@@ -195,27 +187,21 @@ class NetworkRoad:
 
         def arm() -> None:
             while not ended.wait(0.02):
-                self._arm(point)
+                self.service.arm(point)
 
         keeper = threading.Thread(target=arm, name="killer")
-        self._arm(point)
+        armed = self.service.arm(point)
         keeper.start()
         try:
             yield
         finally:
             ended.set()
             keeper.join()
-            (self.service.state / "kill-at").unlink(missing_ok=True)
-
-    def _arm(self, point: str) -> Path:
-        armed = self.service.state / "kill-at"
-        (new := armed.with_suffix(".new")).write_text(point)
-        new.rename(armed)
-        return armed
+            armed.unlink(missing_ok=True)
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""
-        return self.service.log.read_text().count("agent ended (SIGKILL)")
+        return self.service.deaths()
 
     def lose_everything(self) -> None:
         """What a reboot takes: every process, namespace and device of the share servers."""
@@ -274,10 +260,6 @@ def network_section(lab: TwoHosts) -> dict[str, Any]:
     if lab.switches:
         options["ovs_database"] = lab.switches[STORAGE].database
     return {"driver": "segments", "options": options}
-
-
-class _Service(Roadstead):
-    command: Sequence[str] = (sys.executable, "-m", "tests.crash.up")
 
 
 def _make_type(admin: Api) -> None:
