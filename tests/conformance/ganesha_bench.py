@@ -59,6 +59,16 @@ def refused(status: str) -> Generator[list[NfsError]]:
     assert [error.status_name for error in found] in ([], [status])
 
 
+def level_in(client: Client, share: bytes) -> str:
+    """ro or rw: found by writing to the share's file, which can be read."""
+    assert client.read(client.child(share, "file"), 0, 100) == CONTENT
+    with refused("ROFS") as denial:
+        file = client.open(share, "file", write=True)
+        client.write(file, 0, CONTENT)
+        client.close_file(file)
+    return "ro" if denial else "rw"
+
+
 class GaneshaLab(Temporary):
     """A namespace with a server's and some clients' addresses; nothing is left of it."""
 
@@ -122,12 +132,7 @@ class GaneshaLab(Temporary):
                 share = client.lookup(pseudo_path(spec.instance_id))
             if denial:
                 return None
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def pid(self, place: w.Place) -> int:
         """The place's server process."""

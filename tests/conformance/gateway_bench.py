@@ -27,7 +27,7 @@ from roadstead.model import world as w
 from roadstead.model.admission import plain_address
 from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id, pseudo_path
-from tests.conformance.ganesha_bench import CONTENT, refused
+from tests.conformance.ganesha_bench import CONTENT, level_in
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns
 from tests.lab.nfs4 import Client
@@ -249,12 +249,7 @@ class GatewayLab(Temporary):
             return None
         with client:
             share = client.lookup(pseudo_path(spec.instance_id))
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def hold(self, spec: w.ExportSpec, port: int, address: str = NEAR) -> Held:
         """A client's connection to the share, from that port."""

@@ -16,7 +16,7 @@ from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns, pseudo_path
-from tests.conformance.ganesha_bench import CONTENT, refused
+from tests.conformance.ganesha_bench import CONTENT, level_in, refused
 from tests.conformance.gateway_bench import (
     FILER,
     FILER6,
@@ -129,12 +129,7 @@ class ProxyLab(GatewayLab):
                 share = client.lookup(pseudo_path(spec.instance_id))
             if denial:
                 return None
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def connects(self, netns: str, address: str, port: int) -> bool:
         """Somebody takes a TCP connection from there."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.lab.segment import ClientNs, Segment
 
 ALICE, BOB = 10, 11  # the guests' host numbers
+CAROL, DAVE = 68, 200  # those of cheap clients
 BACKEND = "local"
 LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro"}  # by what making a file met
 

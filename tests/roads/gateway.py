@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from roadstead.model.ids import place_netns
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns
+from tests.roads.gateway_census import GatewayCensus
 from tests.roads.network import BACKEND, NetworkRoad, Tenant
 from tests.temporary import Temporary
 
@@ -82,6 +83,9 @@ class GatewayRoad(NetworkRoad):
             "roads": ["gateway"],
             "storage": {"physical_network": PHYSICAL, "subnets": STORAGE_SUBNETS},
         }
+
+    def everything(self) -> set[str]:
+        return GatewayCensus(self).everything()
 
     # --- looks behind the scenes --------------------------------------------------------------
 

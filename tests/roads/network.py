@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 
 BACKEND, TYPE = "local", "isolated"
 CIDR, GATEWAY = "10.0.0.0/24", "10.0.0.1"
+CLIENT = "10.0.0.50"  # of whom shares are rented for
+# Settings: unused share servers are not kept; what fails again and again fails for good soon, too.
+UNKEPT: dict[str, Any] = {"network": {"unused_minutes": 0}}
+IMPATIENT: dict[str, Any] = {**UNKEPT, "operation_timeout_seconds": 8}
 STORAGE, COMPUTE = 0, 1  # the two hosts; the agent's share servers are on the first
 T = TypeVar("T")
 
@@ -155,10 +159,22 @@ class NetworkRoad(Temporary):
     def count(self) -> Counter[str]:
         """How many of each there are, NFS servers among them."""
         found = Counter(kind for kind, _ in self.marks())
-        found["server"] = sum(
-            1 for words in processes().values() if is_server(words, self.service.state)
-        )
+        found["server"] = len(self._server_pids())
         return found
+
+    def _server_pids(self) -> list[int]:
+        running = processes().items()
+        return [pid for pid, words in running if is_server(words, self.service.state)]
+
+    def everything(self) -> set[str]:
+        """All there is of share servers, each by kind and name: equal before and after when nothing
+        leaked."""
+        found = {f"{kind} {id_}" for kind, id_ in self.marks()}
+        return found | {f"NFS server {pid}" for pid in self._server_pids()}
+
+    def wait_unused(self) -> None:
+        """No share server is left: the last one's shares have gone, and it is not kept."""
+        until(lambda: not self.servers(), "no share server is left", why=self.servers)
 
     def drift(self) -> list[dict[str, Any]]:
         """What the sweep found."""
@@ -205,9 +221,8 @@ class NetworkRoad(Temporary):
 
     def lose_everything(self) -> None:
         """What a reboot takes: every process, namespace and device of the share servers."""
-        for pid, words in processes().items():
-            if is_server(words, self.service.state):
-                os.kill(pid, signal.SIGKILL)
+        for pid in self._server_pids():
+            os.kill(pid, signal.SIGKILL)
         for mark in self.driver.inventory():
             if mark.kind == "place":
                 ip("netns", "delete", str(mark.facts["netns"]))
@@ -244,6 +259,22 @@ class NetworkRoad(Temporary):
         bridge = self.bridge(tenant.wire, on)
         with Client(self.lab.hosts[on], bridge, *full, mtu=_mtu(tenant.wire)) as made:
             yield made
+
+
+class Rented:
+    """A tenant with a share on its network, and a VM there once that has booted."""
+
+    def __init__(self, road: NetworkRoad, name: str) -> None:
+        self.name = name
+        self.tenant: Tenant = road.tenant(name)
+        self.share: Shared = self.tenant.share(CLIENT)
+        self.server = address_of(self.tenant.api, self.share)
+        self.nic = road.nic(self.tenant, CLIENT)
+        self.guest: Guest
+
+    def mount(self, at: str = "/mnt/share", options: str = "noac", **how: str) -> NfsClient:
+        """The VM has the share mounted."""
+        return mount(self.guest, self.server, self.share, at, options=options, **how)
 
 
 def network_section(lab: TwoHosts) -> dict[str, Any]:

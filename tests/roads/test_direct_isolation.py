@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
+    from tests.lab.fixtures import SegmentFactory
     from tests.lab.segment import ClientNs
 
 # One service and two guests serve the whole module.
@@ -33,17 +33,12 @@ pytestmark = [
     pytest.mark.vm,
     pytest.mark.xdist_group("direct-isolation"),
 ]
+ROAD = functools.partial(Direct, hosts=(ALICE, BOB))
 
 MALLORY, VICTIM = 66, 67
 SECRET, MINE = b"secret of the victim\n", b"mallory's own\n"
 Theirs: TypeAlias = "tuple[Shared, Handle]"
 CUT_SECONDS = 10.0  # ten times the second that is promised: these machines are slow
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE, BOB)) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -11,47 +12,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.roads.direct import ALICE, Direct, Shared, Writer
+from tests.roads.direct import ALICE, DAVE, Direct, Shared, Writer
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
     from tests.lab.guest import Guest
     from tests.lab.segment import ClientNs
 
 # One service and one guest serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("direct-restart")]
 
-CAROL, DAVE = 68, 200
 # A minute is promised; here the sweep comes more often, so that the test need not wait so long.
 SETTINGS = {
     "sweep_interval_seconds": 2,
     "backends": {"local": {"export_options": {"lease_seconds": 5}}},
 }
+ROAD = functools.partial(Direct, hosts=(ALICE,), settings=SETTINGS)
 REPAIR_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE,), SETTINGS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def alice(direct: Direct) -> Guest:
-    return direct.guests[0]
-
-
-@pytest.fixture(scope="module")
-def carol(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(CAROL)
-
-
-@pytest.fixture(scope="module")
-def dave(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(DAVE)
 
 
 @pytest.fixture

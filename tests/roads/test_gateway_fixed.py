@@ -14,8 +14,6 @@ from tests.roads.network import TYPE, address_of
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -45,15 +43,7 @@ class FixedRoad(GatewayRoad):
         return {**config, "filer": {**filer, "tree": "", "path": ""}, "pool_options": {}}
 
 
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FixedRoad]:
-    with FixedRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: FixedRoad) -> Tenant:
-    return road.tenant("alice")
+ROAD = FixedRoad
 
 
 def level(client: Client, server: str, share: Shared) -> str:

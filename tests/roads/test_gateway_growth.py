@@ -9,33 +9,21 @@ import pytest
 
 from tests.roads.gateway import FILER6, GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, create, level, seen
+from tests.roads.network import CLIENT, address_of, create, level, seen
 from tests.roads.test_network_failures import UPDATE
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.roads.direct import Shared
     from tests.roads.network import Tenant
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-growth")]
+ROAD = GatewayRoad
 
-CLIENT, STRANGER = "10.0.0.50", "10.0.0.60"
+STRANGER = "10.0.0.60"
 SECOND_CIDR, SECOND_CLIENT = "10.7.0.0/24", "10.7.0.50"
 SIX_CIDR, SIX_CLIENT, SIX_STRANGER = "fd07::/64", "fd07::50", "fd07::60"
 MANY, RULES = 20, 10
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
 
 
 def _ids(cidr: str) -> dict[str, str]:

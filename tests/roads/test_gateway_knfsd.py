@@ -23,7 +23,7 @@ from tests.roads.network import Tenant, address_of, level, mount
 from tests.temporary import Temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tests.lab.fixtures import GuestFactory
     from tests.lab.guest import Guest
@@ -124,16 +124,7 @@ class KnfsdRoad(GatewayRoad):
         return found
 
 
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnfsdRoad]:
-    made = KnfsdRoad(tmp_path_factory.mktemp("gw"))
-    with made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: KnfsdRoad) -> Tenant:
-    return road.tenant("alice")
+ROAD = KnfsdRoad
 
 
 @pytest.fixture(scope="module")

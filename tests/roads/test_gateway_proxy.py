@@ -18,7 +18,7 @@ from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import FILER, GatewayRoad
 from tests.roads.network import (
-    Tenant,
+    Rented,
     address_of,
     connects,
     is_server,
@@ -30,10 +30,7 @@ from tests.roads.network import (
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
-    from tests.lab.guest import Guest
     from tests.roads.direct import Shared
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow]
@@ -86,25 +83,7 @@ class ProxyRoad(GatewayRoad):
         return in_thread(netns, Path("/proc/sys/net", file).read_text).strip()
 
 
-class Rented:
-    """A tenant with a share behind its own gateway, and a VM."""
-
-    def __init__(self, road: ProxyRoad, name: str) -> None:
-        self.tenant: Tenant = road.tenant(name)
-        self.share: Shared = self.tenant.share(VM)
-        self.server = address_of(self.tenant.api, self.share)
-        self.nic = road.nic(self.tenant, VM)
-        self.guest: Guest
-
-    def mount(self, at: str = "/mnt/share", options: str = "noac", **how: str) -> NfsClient:
-        return mount(self.guest, self.server, self.share, at, options=options, **how)
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyRoad]:
-    made = ProxyRoad(tmp_path_factory.mktemp("px"))
-    with made:
-        yield made
+ROAD = ProxyRoad
 
 
 @pytest.fixture(scope="module")

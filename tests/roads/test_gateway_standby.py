@@ -15,8 +15,6 @@ from tests.roads.network import COMPUTE, address_of, level, mount
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
     from tests.lab.guest import Guest
     from tests.lab.hosts import Client
@@ -29,20 +27,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("gw-standby"),
 ]
+ROAD = PairedRoad
 
 VM, STRANGER, DENIED = "10.0.0.50", "10.0.0.60", "10.0.0.70"
 VRRP = 112
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PairedRoad]:
-    with PairedRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: PairedRoad) -> Tenant:
-    return road.tenant("alice")
 
 
 @pytest.fixture(scope="module")

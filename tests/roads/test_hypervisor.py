@@ -14,19 +14,11 @@ from tests.roads.hypervisor import Hypervised, mount, v1
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 # One service, one libvirtd and two guests serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor")]
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
+ROAD = Hypervised
 
 
 @pytest.fixture(scope="module")

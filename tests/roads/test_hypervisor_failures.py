@@ -20,17 +20,11 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-failures")]
+ROAD = Hypervised
 SOON = 10.0  # seconds for what is watched, not looked for
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ This machine's kernel has no NFS client; the host mounts by FUSE, by NFSv3.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,18 +18,10 @@ from tests.roads.hypervisor import Hypervised, mount, v1
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-network")]
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image, network=True) as made:
-        yield made
+ROAD = functools.partial(Hypervised, network=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from roadstead.conformance.networks import new_place
-from tests.roads.network import NetworkRoad, Tenant, level
+from tests.roads.network import CLIENT, UNKEPT, NetworkRoad, Tenant, level
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("net-restart")]
+pytestmark = [
+    pytest.mark.usefixtures("clean"),
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("net-restart"),
+]
+ROAD = functools.partial(NetworkRoad, settings=UNKEPT)
 
-CLIENT, SERVER = "10.0.0.50", "10.0.0.2"
+SERVER = "10.0.0.2"
 ONE_OF_EACH = {"segment": 1, "port": 1, "place": 1, "server": 1}
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    """Unused share servers are not kept."""
-    settings = {"network": {"unused_minutes": 0}}
-    with NetworkRoad(tmp_path_factory.mktemp("net"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: NetworkRoad) -> Tenant:
-    return road.tenant("alice")
-
-
-@pytest.fixture(scope="module")
-def client(road: NetworkRoad, tenant: Tenant) -> Iterator[Client]:
-    with road.client(tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
-    """Without shares nothing is left: N-I5."""
-    yield
-    for share in tenant.api.get("/shares")["shares"]:
-        tenant.api.delete_share(share["id"])
-    until(lambda: not road.servers(), "no share server is left")
-    assert road.count().total() == 0
 
 
 def test_clients_do_not_notice_a_killed_agent(

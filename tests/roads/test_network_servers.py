@@ -10,7 +10,9 @@ import pytest
 from tests.lab.links import address_texts, links
 from tests.live.api import Refused
 from tests.roads.network import (
+    CLIENT,
     TYPE,
+    UNKEPT,
     NetworkRoad,
     address_of,
     connects,
@@ -23,22 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("net-servers")]
+ROAD = NetworkRoad
 
-CLIENT, SECOND_CIDR, SECOND_CLIENT = "10.0.0.50", "10.7.0.0/24", "10.7.0.50"
+SECOND_CIDR, SECOND_CLIENT = "10.7.0.0/24", "10.7.0.50"
 MANY = 50
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    with NetworkRoad(tmp_path_factory.mktemp("net")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
     """Unused share servers are not kept."""
-    settings = {"network": {"unused_minutes": 0}}
-    with NetworkRoad(tmp_path_factory.mktemp("quick"), settings=settings) as made:
+    with NetworkRoad(tmp_path_factory.mktemp("quick"), settings=UNKEPT) as made:
         yield made
 
 
@@ -168,7 +164,7 @@ def test_an_unused_server_goes_with_everything(quick: NetworkRoad) -> None:
         assert level(client, "10.0.0.2", shares[1]) == "rw"
         assert connects(client, "10.0.0.2")
         tenant.api.delete_share(shares[1].id)
-        until(lambda: not quick.servers(), "no share server is left")
+        quick.wait_unused()
         assert not connects(client, "10.0.0.2")
     assert quick.count().total() == 0
     assert quick.drift() == []
