@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.hosts import Client, TwoHosts
 from tests.lab.netns import NETNS_DIRECTORY, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.requirements import LabError, require
@@ -118,6 +119,15 @@ def test_a_segment_leaves_nothing_behind() -> None:
     assert sleeper.poll() is not None
     assert not list(NETNS_DIRECTORY.glob(f"{segment.name}-*"))
     assert segment.device not in ip("-br", "link")
+
+
+def test_a_client_that_cannot_be_plugged_in_leaves_nothing(tmp_path: Path) -> None:
+    with TwoHosts(tmp_path) as lab:
+        client = Client(lab.hosts[0], "no-such-bridge")
+        with pytest.raises(LabError, match="no-such-bridge"), client:
+            pass
+        assert not (NETNS_DIRECTORY / client.netns).exists()
+        assert client.tap not in ip("-br", "link", netns=lab.hosts[0].netns)
 
 
 def test_what_is_missing_is_named() -> None:

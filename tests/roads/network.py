@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 BACKEND, TYPE = "local", "isolated"
 CIDR, GATEWAY = "10.0.0.0/24", "10.0.0.1"
-CLIENT = "10.0.0.50"  # of whom shares are rented for
+CLIENT = "10.0.0.50"  # the address that shares admit
 # Settings: unused share servers are not kept; what fails again and again fails for good soon, too.
 UNKEPT: dict[str, Any] = {"network": {"unused_minutes": 0}}
 IMPATIENT: dict[str, Any] = {**UNKEPT, "operation_timeout_seconds": 8}
@@ -272,7 +272,7 @@ class Rented:
         self.nic = road.nic(self.tenant, CLIENT)
         self.guest: Guest
 
-    def mount(self, at: str = "/mnt/share", options: str = "noac", **how: str) -> NfsClient:
+    def mount(self, at: str = "/mnt/share", *, options: str = "noac", **how: str) -> NfsClient:
         """The VM has the share mounted."""
         return mount(self.guest, self.server, self.share, at, options=options, **how)
 

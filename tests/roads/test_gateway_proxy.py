@@ -221,7 +221,7 @@ def test_a_denied_client_is_cut_off_with_its_file_open(road: ProxyRoad, alice: R
 def test_the_filer_restarts_under_load(road: ProxyRoad, alice: Rented) -> None:
     """G-I4: the gateway's session with the filer is dead for good. That is found and mended; a file
     that is open in the VM stays open, and nothing is lost."""
-    alice.mount("/mnt/load", "noac,sync")
+    alice.mount("/mnt/load", options="noac,sync")
     writer = Writer(alice.guest, "/mnt/load")
     before = road.gateway_pids(alice.share)
     road.filer.kill()
@@ -234,7 +234,7 @@ def test_the_filer_restarts_under_load(road: ProxyRoad, alice: Rented) -> None:
 
 def test_the_gateway_dies_under_load(road: ProxyRoad, alice: Rented) -> None:
     """G-I4, G-I5: it is started anew, with the rules it had."""
-    alice.mount("/mnt/load", "noac,sync")
+    alice.mount("/mnt/load", options="noac,sync")
     writer = Writer(alice.guest, "/mnt/load")
     (pid,) = road.gateway_pids(alice.share)
     os.kill(pid, signal.SIGKILL)

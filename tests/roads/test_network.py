@@ -65,7 +65,7 @@ def test_a_server_lists_only_what_its_tenant_may_have(two: tuple[Rented, Rented]
 @pytest.mark.parametrize("version", ["4.1", "4.2"])
 def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) -> None:
     """D-S1 on this road: the guest's kernel speaks NFS 4.1 and 4.2 to the share server."""
-    client = two[0].mount("/mnt/versions", version)
+    client = two[0].mount("/mnt/versions", version=version)
     assert f"vers={version}" in two[0].guest.sh("grep /mnt/versions /proc/mounts").output
     assert client.write("/mnt/versions/v", version).rc == 0
     assert client.read("/mnt/versions/v").output == version
