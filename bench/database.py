@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.live.service import Roadstead
+from tests.waiting import until
 
 _LONGEST = 60.0
 _INTERVAL = 0.002
@@ -32,11 +33,13 @@ class Watch:
     def until(self, query: str, values: Sequence[object], wanted: object) -> float:
         """The moment at which the query first gave what is wanted. AssertionError if it never
         does; an error state ends the wait at once."""
-        end = time.monotonic() + _LONGEST
-        while (found := self.value(query, *values)) != wanted:
-            if found == "error" or time.monotonic() > end:
-                raise AssertionError(f"{query}: {found}, not {wanted}")
-            time.sleep(_INTERVAL)
+
+        def look() -> bool:
+            found = self.value(query, *values)
+            assert found != "error", f"{query}: {found}, not {wanted}"
+            return found == wanted
+
+        until(look, f"{query} gives {wanted}", seconds=_LONGEST, pause=_INTERVAL)
         return time.monotonic()
 
     def share_available(self, share_id: str) -> float:

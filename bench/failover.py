@@ -13,7 +13,8 @@ from bench.stream import Stream
 from bench.table import Figure
 from tests.lab.nfs4 import NfsError
 from tests.roads.gateway_pair import STANDBY, PairedRoad, addresses_in
-from tests.roads.network import Tenant, address_of, wait_until
+from tests.roads.network import Tenant, address_of
+from tests.waiting import until
 
 ROUNDS = 3
 PIECE, MORE = 4096, 20
@@ -50,9 +51,9 @@ def measure() -> list[Figure]:
 def _both_ready(road: PairedRoad, tenant: Tenant, server: str) -> None:
     """The first gateway has the addresses, and the other one could take them."""
     (active, standby) = road.namespaces(tenant).values()
-    wait_until(lambda: server in addresses_in(active), "the first gateway has the addresses")
-    wait_until(lambda: server not in addresses_in(standby), "the standby has not")
-    wait_until(lambda: "set rw4_" in _rules(standby), "the standby has the share's rules")
+    until(lambda: server in addresses_in(active), "the first gateway has the addresses")
+    until(lambda: server not in addresses_in(standby), "the standby has not")
+    until(lambda: "set rw4_" in _rules(standby), "the standby has the share's rules")
 
 
 def _keep_alive(session: Stream) -> None:
@@ -94,16 +95,16 @@ def _stall(road: PairedRoad, tenant: Tenant, session: Stream, export: str) -> fl
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        wait_until(lambda: len(done) > MORE, "the client writes")
+        until(lambda: len(done) > MORE, "the client writes")
         port = session._rpc._socket.getsockname()[1]
-        wait_until(lambda: _is_known(road, port), "the standby has heard of the connection")
+        until(lambda: _is_known(road, port), "the standby has heard of the connection")
         died = time.monotonic()
         road.service.kill()
         road.kill_gateways(tenant)
         road.pull_cables()
         standby = road.namespaces(tenant)[STANDBY]
         after = len(done)
-        wait_until(lambda: len(done) > after + MORE, "the client writes again", PATIENCE)
+        until(lambda: len(done) > after + MORE, "the client writes again", seconds=PATIENCE)
         assert addresses_in(standby)
     finally:
         stop.set()

@@ -15,6 +15,7 @@ from bench.processes import Cpu, Service, memory
 from bench.table import Figure, p95
 from tests.live.api import Api
 from tests.roads.network import TYPE, NetworkRoad, Tenant
+from tests.waiting import until
 
 SERVERS = 30
 FEW = 5  # so many at either end are compared
@@ -80,13 +81,15 @@ def _journalled(watch: Watch, server: str) -> dict[str, float]:
     """When each of its steps was in the journal; with the last one the server is active."""
     query = "SELECT created_at FROM share_servers WHERE id = ?"
     made_at = datetime.datetime.fromisoformat(f"{watch.value(query, server)}+00:00").timestamp()
-    found, limit, state = dict[str, float](), time.monotonic() + _LONGEST, ""
-    while state != "done":
-        assert time.monotonic() < limit, f"share server {server} is not ready: {state}"
-        time.sleep(_INTERVAL)
+    found: dict[str, float] = {}
+
+    def look() -> bool:
         state, done = watch.row(_CREATE, server)
         for step in json.loads(done):
             found.setdefault(step, 1000 * (time.time() - made_at))
+        return state == "done"
+
+    until(look, f"share server {server} is ready", seconds=_LONGEST, pause=_INTERVAL)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from demo.stage import traces
 from demo.together import enter_together
@@ -13,15 +13,16 @@ from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead
+from tests.roads.hypervisor import project_of
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from demo.scene import Act
 
 
-class ComputeHost:
+class ComputeHost(Temporary):
     """Between enter and exit both run, and see each other's mounts."""
 
     def __init__(self, service: Roadstead) -> None:
@@ -31,41 +32,14 @@ class ComputeHost:
         mounts.mkdir(parents=True)
         self.libvirtd = Libvirtd(shared=[mounts])
 
-    def __enter__(self) -> Self:
-        try:
-            self.libvirtd.__enter__()
-            options = {"uri": self.libvirtd.uri}
-            self.service.config["compute"] = {
-                "hypervisor": "libvirt",
-                "hypervisor_options": options,
-            }
-            self.service.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Neither is left: the service stops, then what uses its mounts, then the mounts."""
-        with ExitStack() as stack:
-            stack.callback(self.service.clean_up)
-            if hasattr(self.libvirtd, "directory"):
-                stack.callback(self.libvirtd.close)
-            self.service.stop()
-
-    def project_of(self, user: str) -> str:
-        """The id of the user's project, as the first start made it."""
-        text = (self.service.state / "etc/users").read_text()
-        found = [line.split(":") for line in text.splitlines() if line.startswith(f"{user}:")]
-        return found[0][2]
+    def _make(self, undo: ExitStack) -> None:
+        # At the end the service stops, then goes what uses its mounts, then the mounts.
+        undo.callback(self.service.clean_up)
+        undo.enter_context(self.libvirtd)
+        options = {"uri": self.libvirtd.uri}
+        self.service.config["compute"] = {"hypervisor": "libvirt", "hypervisor_options": options}
+        undo.callback(self.service.stop)
+        self.service.start()
 
 
 class HypervisorStage:
@@ -82,7 +56,7 @@ class HypervisorStage:
         stack.callback(self._nothing_left)
         enter_together(act, stack, {"a bridge in network namespaces": self.segment})
         enter_together(act, stack, {"libvirtd, and roadstead up beside it": self.host})
-        project = self.host.project_of("demo")
+        project = project_of(self.service, "demo")
         linux = (image.kernel.parent / "version").read_text().strip()
         self.vms = {
             name: Domain(self.host.libvirtd, image, name=name, project_id=project, running=running)

@@ -8,9 +8,8 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from demo.scene import Act, Road, Seen
+from demo.scene import Act, Road, Seen, nothing_of
 from demo.stage import DEVICES, PROGRAMS, Stage, files_with, traces
-from demo.together import wait_until
 from tests.lab.guest import Job, Result
 
 if TYPE_CHECKING:
@@ -233,15 +232,8 @@ class Show:
         self.stage.api.wait_gone(f"/shares/{self.share}")
         name = self.path.removeprefix("/share-")
         state = self.stage.service.state
-        found: list[str] = []
-
-        def gone() -> bool:
-            found[:] = traces(name) + files_with(name, state)
-            return not found
-
         # The image goes by way of the pool's trash.
-        wait_until(gone, 10)
-        return Seen(not found, ", ".join(found) or "nothing left")
+        return nothing_of(lambda: traces(name) + files_with(name, state), seconds=10)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from demo import network
 from demo.direct import WRITER, counts, reason
 from demo.network import NO_SUCH, Renter
-from demo.scene import Act, Road, Seen
+from demo.scene import Act, Road, Seen, nothing_of
 from demo.stage import DEVICES, PROGRAMS, traces
-from demo.together import wait_until
 from tests.lab.frames import Capture, ipv4_ends
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
+from tests.waiting import in_time
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -150,15 +150,15 @@ class Show(network.Show):
     def reads_again(self, renter: Renter) -> Seen:
         """As soon as its kernel has noticed: after a cut that was longer than its lease, a soft
         mount fails until the client has made itself known to the filer anew."""
-        began, tried = time.monotonic(), Seen(False, "")
+        began = time.monotonic()
+        tries: list[Seen] = []
 
         def good() -> bool:
-            nonlocal tried
-            tried = self.reads(renter)
-            return tried.good
+            tries.append(self.reads(renter))
+            return tries[-1].good
 
-        wait_until(good, 30, pause=0.2)
-        return Seen(tried.good, f"{tried.text} after {time.monotonic() - began:.1f} s")
+        in_time(good, 30, pause=0.2)
+        return tries[-1]._replace(text=f"{tries[-1].text} after {time.monotonic() - began:.1f} s")
 
     def overwrites(self, renter: Renter) -> Seen:
         tried = renter.vm.write(f"{SHARE}/hello", "overwritten")
@@ -166,17 +166,13 @@ class Show(network.Show):
 
     def nothing_at_filer(self) -> Seen:
         """Neither exports nor directories, but the administrator's own."""
-        filer = self.road.filer
-        found: list[str] = []
+        filer, names = self.road.filer, {renter.share.instance for renter in self.renters}
 
-        def gone() -> bool:
-            names = {renter.share.instance for renter in self.renters}
+        def look() -> list[str]:
             exports = [path for path in filer.exports().values() if path[7:] in names]
-            found[:] = exports + [str(p) for p in filer.tree.rglob("*") if p.name in names]
-            return not found
+            return exports + [str(p) for p in filer.tree.rglob("*") if p.name in names]
 
-        wait_until(gone, 15)
-        return Seen(not found, ", ".join(found) or "nothing left")
+        return nothing_of(look, seconds=15)
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from demo.compute_host import HypervisorStage
 from demo.direct import GIB, GREETING, near, reason
-from demo.scene import Act, Road, Seen
+from demo.scene import Act, Road, Seen, nothing_of
 from demo.stage import DEVICES, PROGRAMS, files_with, traces
-from demo.together import wait_until
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -153,14 +152,11 @@ class Show:
     def nothing_left(self) -> Seen:
         """Mounts, binds, daemons, loop devices, images, exports: none has an id of ours."""
         self.stage.api.wait_gone(f"/shares/{self.share}")
-        found: list[str] = []
+        names, state = dict.fromkeys(self.marks), self.stage.service.state
 
-        def gone() -> bool:
-            names = dict.fromkeys(self.marks)
-            found[:] = [t for name in names for t in traces(name)]
-            found.extend(p for name in names for p in files_with(name, self.stage.service.state))
-            return not found
+        def look() -> list[str]:
+            found = [t for name in names for t in traces(name)]
+            return found + [p for name in names for p in files_with(name, state)]
 
         # The image goes by way of the pool's trash.
-        wait_until(gone, 10)
-        return Seen(not found, ", ".join(found) or "nothing left")
+        return nothing_of(look, seconds=10)

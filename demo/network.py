@@ -12,9 +12,9 @@ import yaml
 
 from demo.direct import GREETING as _GREETING
 from demo.direct import reason
-from demo.scene import Act, Road, Seen
+from demo.scene import Act, Road, Seen, nothing_of
 from demo.stage import DEVICES, PROGRAMS, traces
-from demo.together import enter_together, wait_until
+from demo.together import enter_together
 from tests.lab.build import build
 from tests.lab.frames import Capture
 from tests.lab.guest import Guest
@@ -238,14 +238,11 @@ class Show:
 
     def nothing_left(self) -> Seen:
         """Neither segments, ports, namespaces nor export servers on the storage host."""
-        found: list[str] = []
 
-        def gone() -> bool:
-            found[:] = [f"{kind} {n}" for kind, n in self.road.count().items() if n]
-            return not found
+        def look() -> list[str]:
+            return [f"{kind} {n}" for kind, n in self.road.count().items() if n]
 
-        wait_until(gone, 15)
-        return Seen(not found, ", ".join(found) or "nothing left")
+        return nothing_of(look, seconds=15)
 
     def _nothing_left(self) -> None:
         words = [host.netns for host in self.road.lab.hosts]

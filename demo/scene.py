@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from demo.interrupts import Interrupted, interruptible, uninterrupted
 from demo.screen import Screen
+from tests.waiting import in_time
 
 INTERRUPTED = 130  # as a shell reports it
 
@@ -20,6 +21,18 @@ class Seen(NamedTuple):
 
     good: bool
     text: str
+
+
+def nothing_of(look: Callable[[], list[str]], *, seconds: float) -> Seen:
+    """Whether `look` finds nothing any more, in that many seconds; else what is left."""
+    found: list[str] = []
+
+    def is_gone() -> bool:
+        found[:] = look()
+        return not found
+
+    gone = in_time(is_gone, seconds)
+    return Seen(gone, ", ".join(found) or "nothing left")
 
 
 @dataclass(frozen=True)

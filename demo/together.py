@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
@@ -38,13 +37,3 @@ def enter_together(
 def _enter(act: Act, name: str, manager: AbstractContextManager[Any]) -> None:
     with act.step(name):
         manager.__enter__()
-
-
-def wait_until(true: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
-    """Whether `true()` became true in time."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(pause)
-    return True

@@ -15,7 +15,8 @@ from demo import direct, hypervisor, scene, stage
 from demo.roads import ROADS
 from demo.scene import Act, Road, Seen
 from demo.screen import WIDTH, Screen
-from demo.together import enter_together, wait_until
+from demo.together import enter_together
+from tests.waiting import until
 
 Play = Callable[[Act, ExitStack], None]
 
@@ -243,7 +244,10 @@ def test_traces_and_files_are_found_by_name(tmp_path):
         try:
             # A process has its name only a moment after it is there.
             begin = f"process {process.pid}: sh"
-            assert wait_until(lambda: any(t.startswith(begin) for t in stage.traces(word)), 10)
+            until(
+                lambda: any(t.startswith(begin) for t in stage.traces(word)), begin,
+                seconds=10, why=lambda: stage.traces(word),
+            )  # fmt: skip
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

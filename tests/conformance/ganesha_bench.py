@@ -11,7 +11,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench, rule
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
@@ -22,10 +22,11 @@ from roadstead.model.ids import bus_prefix, pseudo_path
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.nfs4 import Client, NfsError, Open
 from tests.lab.requirements import require
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from types import TracebackType
 
     from roadstead.drivers.base.export import ExportServer
 
@@ -58,7 +59,17 @@ def refused(status: str) -> Generator[list[NfsError]]:
     assert [error.status_name for error in found] in ([], [status])
 
 
-class GaneshaLab:
+def level_in(client: Client, share: bytes) -> str:
+    """ro or rw: found by writing to the share's file, which can be read."""
+    assert client.read(client.child(share, "file"), 0, 100) == CONTENT
+    with refused("ROFS") as denial:
+        file = client.open(share, "file", write=True)
+        client.write(file, 0, CONTENT)
+        client.close_file(file)
+    return "ro" if denial else "rw"
+
+
+class GaneshaLab(Temporary):
     """A namespace with a server's and some clients' addresses; nothing is left of it."""
 
     def __init__(self) -> None:
@@ -68,27 +79,20 @@ class GaneshaLab:
         self.root = Path(tempfile.mkdtemp(prefix="rs-exp-"))
         self._numbers = itertools.count(1)
         self._drivers: list[ExportServer] = []
+
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.callback(shutil.rmtree, self.root)
         add_netns(self.netns)
-        self._exit = contextlib.ExitStack()
-        self._exit.callback(shutil.rmtree, self.root)
-        self._exit.callback(remove_netns, self.netns)
+        undo.callback(remove_netns, self.netns)
+        undo.callback(self._stop_servers)
         for address in (SERVER, NEAR, SIBLING, FAR):
             ip("addr", "add", f"{address}/32", "dev", "lo", netns=self.netns)
         for address in (SERVER6, SIX):
             ip("addr", "add", f"{address}/128", "dev", "lo", "nodad", netns=self.netns)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._exit:
-            for driver in self._drivers:
-                driver.stop_all()
+    def _stop_servers(self) -> None:
+        for driver in self._drivers:
+            driver.stop_all()
 
     def driver(self, *, require_mount: bool = False, lease_seconds: int = 15) -> GaneshaExport:
         """A driver as a newly started agent makes it; all of one lab share one state."""
@@ -129,12 +133,7 @@ class GaneshaLab:
                 share = client.lookup(pseudo_path(spec.instance_id))
             if denial:
                 return None
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def pid(self, place: w.Place) -> int:
         """The place's server process."""
@@ -165,10 +164,7 @@ class GaneshaLab:
 def kill(pid: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
     """The process has ended."""
     os.kill(pid, signal_number)
-    limit = time.monotonic() + 5
-    while process.is_running(pid):
-        assert time.monotonic() < limit
-        time.sleep(0.005)
+    until(lambda: not process.is_running(pid), f"{pid} has ended", seconds=5, pause=0.005)
 
 
 def until_refused(work: Callable[[], object]) -> tuple[str, float]:

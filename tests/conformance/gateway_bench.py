@@ -13,7 +13,6 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,10 +27,12 @@ from roadstead.model import world as w
 from roadstead.model.admission import plain_address
 from roadstead.model.errors import Transient
 from roadstead.model.ids import new_id, pseudo_path
-from tests.conformance.ganesha_bench import CONTENT, refused
+from tests.conformance.ganesha_bench import CONTENT, level_in
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns
 from tests.lab.nfs4 import Client
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ class Failing:
         return getattr(self._control, name)
 
 
-class GatewayLab:
+class GatewayLab(Temporary):
     """The networks and the filer; nothing is left of them."""
 
     lease_seconds = 5  # the filer's
@@ -149,45 +150,38 @@ class GatewayLab:
         )
         self.root = Path(tempfile.mkdtemp(prefix="rs-gw-"))
         self._numbers = itertools.count(1)
-        self._exit = contextlib.ExitStack()
-        self._exit.callback(shutil.rmtree, self.root)
 
-    def __enter__(self) -> Self:
-        with self._exit as undo:
-            for name in (self.segment, self.storage, self.filer_ns, self.gateway, self.clients):
-                add_netns(name)
-                undo.callback(remove_netns, name)
-            for name in (self.segment, self.storage):
-                bridge = ("forward_delay", "0", "mcast_snooping", "0")
-                ip("link", "add", "br0", "type", "bridge", *bridge, netns=name)
-                ip("link", "set", "br0", "up", netns=name)
-            self._leg(self.segment, self.clients, "eth0")
-            self._leg(self.segment, self.gateway, TENANT_LEG)
-            self._leg(self.storage, self.gateway, STORAGE_LEG)
-            self._leg(self.storage, self.filer_ns, "eth0")
-            for address in (NEAR, SIBLING, ROUTER, SIX, ROUTER6):
-                add_address(self.clients, "eth0", address)
-            ip("addr", "add", f"{FAR}/32", "dev", "lo", netns=self.clients)
-            for address in (OWN, OWN6):
-                add_address(self.gateway, STORAGE_LEG, address)
-            for address in ("10.9.1.1", "fd00:9::1:1"):
-                add_address(self.gateway, TENANT_LEG, address)
-            for address in (FILER, FILER6):
-                add_address(self.filer_ns, "eth0", address)
-            ip("route", "add", "default", "via", ROUTER, netns=self.gateway)
-            # Hostile: it knows a way to the storage network.
-            for target, via in (("172.30.0.0/16", "10.9.1.1"), ("fd00:30::/64", "fd00:9::1:1")):
-                ip("route", "add", target, "via", via, netns=self.clients)
-            self.filer = undo.enter_context(
-                LegacyFiler(
-                    self.filer_ns, [FILER, FILER6], grace=False, lease_seconds=self.lease_seconds
-                )
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.callback(shutil.rmtree, self.root)
+        for name in (self.segment, self.storage, self.filer_ns, self.gateway, self.clients):
+            add_netns(name)
+            undo.callback(remove_netns, name)
+        for name in (self.segment, self.storage):
+            bridge = ("forward_delay", "0", "mcast_snooping", "0")
+            ip("link", "add", "br0", "type", "bridge", *bridge, netns=name)
+            ip("link", "set", "br0", "up", netns=name)
+        self._leg(self.segment, self.clients, "eth0")
+        self._leg(self.segment, self.gateway, TENANT_LEG)
+        self._leg(self.storage, self.gateway, STORAGE_LEG)
+        self._leg(self.storage, self.filer_ns, "eth0")
+        for address in (NEAR, SIBLING, ROUTER, SIX, ROUTER6):
+            add_address(self.clients, "eth0", address)
+        ip("addr", "add", f"{FAR}/32", "dev", "lo", netns=self.clients)
+        for address in (OWN, OWN6):
+            add_address(self.gateway, STORAGE_LEG, address)
+        for address in ("10.9.1.1", "fd00:9::1:1"):
+            add_address(self.gateway, TENANT_LEG, address)
+        for address in (FILER, FILER6):
+            add_address(self.filer_ns, "eth0", address)
+        ip("route", "add", "default", "via", ROUTER, netns=self.gateway)
+        # Hostile: it knows a way to the storage network.
+        for target, via in (("172.30.0.0/16", "10.9.1.1"), ("fd00:30::/64", "fd00:9::1:1")):
+            ip("route", "add", target, "via", via, netns=self.clients)
+        self.filer = undo.enter_context(
+            LegacyFiler(
+                self.filer_ns, [FILER, FILER6], grace=False, lease_seconds=self.lease_seconds
             )
-            self._exit = undo.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._exit.close()
+        )
 
     def _leg(self, hub: str, netns: str, device: str) -> None:
         port = f"p{next(self._numbers)}"
@@ -255,12 +249,7 @@ class GatewayLab:
             return None
         with client:
             share = client.lookup(pseudo_path(spec.instance_id))
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def hold(self, spec: w.ExportSpec, port: int, address: str = NEAR) -> Held:
         """A client's connection to the share, from that port."""
@@ -275,10 +264,7 @@ class GatewayLab:
 
     def wait_until_forgotten(self, seen: tuple[str, int]) -> None:
         """The filer believes in that connection no more."""
-        limit = time.monotonic() + 5
-        while seen in self.seen_by_filer():
-            assert time.monotonic() < limit, "the filer was not told"
-            time.sleep(0.01)
+        until(lambda: seen not in self.seen_by_filer(), "the filer was told", seconds=5)
 
     def connections(self) -> list[Connection]:
         """What the gateway keeps track of."""

@@ -16,7 +16,7 @@ from roadstead.drivers.filer.ganesha import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns, pseudo_path
-from tests.conformance.ganesha_bench import CONTENT, refused
+from tests.conformance.ganesha_bench import CONTENT, level_in, refused
 from tests.conformance.gateway_bench import (
     FILER,
     FILER6,
@@ -41,9 +41,9 @@ class ProxyLab(GatewayLab):
 
     lease_seconds = 60  # a shorter one ends while the filer hangs; of 5 seconds it never sleeps
 
-    def __exit__(self, *how: object) -> None:
-        self.proxy().stop_all()  # the message bus of all gateways
-        super().__exit__(*how)
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        super()._make(undo)
+        undo.callback(lambda: self.proxy().stop_all())  # the message bus of all gateways
 
     def proxy(
         self,
@@ -131,12 +131,7 @@ class ProxyLab(GatewayLab):
                 share = client.lookup(pseudo_path(spec.instance_id))
             if denial:
                 return None
-            assert client.read(client.child(share, "file"), 0, 100) == CONTENT
-            with refused("ROFS") as denial:
-                file = client.open(share, "file", write=True)
-                client.write(file, 0, CONTENT)
-                client.close_file(file)
-            return "ro" if denial else "rw"
+            return level_in(client, share)
 
     def connects(self, netns: str, address: str, port: int) -> bool:
         """Somebody takes a TCP connection from there."""

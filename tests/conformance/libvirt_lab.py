@@ -5,10 +5,7 @@ import os
 import select
 import signal
 import tempfile
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from roadstead.conformance.hypervisor_bench import HypervisorBench
 from roadstead.drivers.compute import users
@@ -19,11 +16,13 @@ from tests.lab.build import Image
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.requirements import LabError
+from tests.temporary import Temporary
+from tests.waiting import in_time
 
 PORTS = 4
 
 
-class LibvirtLab:
+class LibvirtLab(Temporary):
     """Lives as long as a test module; one running guest is handed on from test to test."""
 
     def __init__(self, image: Image, *, virtiofsd: str = "") -> None:
@@ -32,30 +31,18 @@ class LibvirtLab:
         self._idle: Domain | None = None
         self.domains: dict[str, Domain] = {}
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rs-hv-")))
-            self.shares = stack.enter_context(Shares(directory / "pool"))
-            self.mounts = stack.enter_context(local_mounts(directory / "compute"))
-            shared = [directory / "compute"]
-            self.libvirtd = stack.enter_context(Libvirtd(shared=shared))
-            options = LibvirtHypervisor.Options(
-                uri=self.libvirtd.uri,
-                directory=str(directory / "hypervisor"),
-                mounts=str(directory / "compute"),
-                virtiofsd=self._virtiofsd,
-            )
-            self.driver = LibvirtHypervisor(options)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="rs-hv-")))
+        self.shares = undo.enter_context(Shares(directory / "pool"))
+        self.mounts = undo.enter_context(local_mounts(directory / "compute"))
+        self.libvirtd = undo.enter_context(Libvirtd(shared=[directory / "compute"]))
+        options = LibvirtHypervisor.Options(
+            uri=self.libvirtd.uri,
+            directory=str(directory / "hypervisor"),
+            mounts=str(directory / "compute"),
+            virtiofsd=self._virtiofsd,
+        )
+        self.driver = LibvirtHypervisor(options)
 
     def bench(self) -> HypervisorBench:
         """The driver, and hands on its VMs."""
@@ -139,11 +126,9 @@ def end(pid: int) -> None:
             raise LabError(f"process {pid} does not end")
     finally:
         os.close(fd)
-    limit = time.monotonic() + 10
     # A zombie until whoever inherited it has looked.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        while time.monotonic() < limit and Path(f"/proc/{pid}/cmdline").read_bytes():
-            time.sleep(0.01)
+        in_time(lambda: not Path(f"/proc/{pid}/cmdline").read_bytes(), 10)
 
 
 def _is_plain(found: h.GuestFacts, domain: Domain) -> bool:

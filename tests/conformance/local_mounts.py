@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from roadstead.drivers.compute.local import LocalMounts
@@ -26,12 +25,7 @@ class Shares:
         self.directory.mkdir()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for path in self._made:
             # Lazily: a failed test may have left somebody in it.
             subprocess.run(["umount", "--lazy", path], check=True)

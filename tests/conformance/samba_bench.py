@@ -17,7 +17,6 @@ from tests.lab.requirements import require
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from roadstead.model import world as w
 
@@ -134,12 +133,7 @@ class SmbSession:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 

@@ -30,6 +30,7 @@ from roadstead.store import tables as t
 from roadstead.store.db import Database, Tx
 from tests.crash.census_compute import ComputeCensus
 from tests.crash.census_network import NetworkCensus
+from tests.differences import differences
 
 # Its recipe took everything back, or never began.
 _NOTHING = frozenset(("error",))
@@ -145,26 +146,28 @@ class Census:
         whole = {k.instance_id for k in kept if k.status not in _BYTES_ONLY}
         half = {k.instance_id for k in kept if k.status in _BYTES_ONLY}
         images = {layout.share(k.instance_id): k.size_gib << 30 for k in kept}
-        yield from _differ("image", os.listdir(layout.images), [path.name for path in images])
+        yield from differences("image", os.listdir(layout.images), [path.name for path in images])
         for path, size in images.items():
             if path.exists() and path.stat().st_size != size:
                 yield f"image {path.name} has {path.stat().st_size} bytes, not {size}"
-        yield from _differ("trash", os.listdir(layout.trash), ())
-        yield from _differ("in the pool", os.listdir(layout.pool), ("img", "kept", "trash"))
-        yield from _differ("set aside", os.listdir(layout.kept), ())
+        yield from differences("trash", os.listdir(layout.trash), ())
+        yield from differences("in the pool", os.listdir(layout.pool), ("img", "kept", "trash"))
+        yield from differences("set aside", os.listdir(layout.kept), ())
         own = [p.name for p in (layout.backing, layout.pool, layout.mounts)]
-        yield from _differ("beside the pool", os.listdir(layout.directory), own, may=own[:1])
-        yield from _differ("mount point", os.listdir(layout.mounts), whole, may=half)
+        yield from differences(
+            "beside the pool", os.listdir(layout.directory), own[1:], may=own[:1]
+        )
+        yield from differences("mount point", os.listdir(layout.mounts), whole, may=half)
         frame = [str(p) for p in (layout.directory, layout.pool, layout.mounts)]
         points = {str(layout.point(id_)) for id_ in whole}
         optional = [*frame, *(str(layout.point(id_)) for id_ in half)]
         state = self._config.state_directory
         own = [p for p in _mounts_below(state) if not f"{p}/".startswith(f"{state}/run/compute/")]
-        yield from _differ("mount", own, points, may=optional)
+        yield from differences("mount", own, points, may=optional)
         files = [str(layout.share(id_)) for id_ in whole]
         optional = [str(layout.backing), *(str(layout.share(id_)) for id_ in half)]
         behind = [f for f in loop.in_use().values() if f.startswith(f"{state}/")]
-        yield from _differ("loop device", behind, files, may=optional)
+        yield from differences("loop device", behind, files, may=optional)
         sources = {m.source for p in points for m in mounts.table().get(p, [])}
         if len(sources) != len(points):
             yield f"{len(points)} mounts have {len(sources)} devices"
@@ -183,13 +186,13 @@ class Census:
         directory = Path(options["state_directory"], place.id, "exports.d")
         files = os.listdir(directory) if directory.exists() else []
         wanted = [f"{k.export_id}.conf" for k in served.values()]
-        yield from _differ("export file", files, wanted)
+        yield from differences("export file", files, wanted)
         try:
             marks = list(backend.export.inventory(place))
         except Transient as error:  # it is just being started again
             yield f"exports of {place.id}: {error}"
             return
-        yield from _differ("export", [m.id for m in marks], served)
+        yield from differences("export", [m.id for m in marks], served)
         for mark in marks:
             if mark.broken is not None:
                 yield f"export {mark.id}: {mark.broken}"
@@ -222,18 +225,6 @@ def _export(known: Known, facts: Mapping[str, object]) -> Iterator[str]:
     found = {canonical_target("ip", to): level for to, level in clients.items()}
     if found != known.clients:
         yield f"export {known.instance_id} admits {found}, not {known.clients}"
-
-
-def _differ(
-    what: str, found: Iterable[str], wanted: Iterable[str], *, may: Iterable[str] = ()
-) -> Iterator[str]:
-    """Each thing is there as often as wanted; one of `may` at most once."""
-    have, want, optional = Counter(list(found)), Counter(list(wanted)), set(may)
-    for name, count in (have - want).items():
-        if name not in optional or have[name] > 1:
-            yield f"{what} {name} is there {count}x too often"
-    for name in (want - have).keys() - optional:
-        yield f"{what} {name} is missing"
 
 
 def _quota(shares: Iterable[Known], limits: Mapping[str, int]) -> Iterator[str]:

@@ -3,7 +3,7 @@ rules. All of it is looked up directly, not through the drivers' own eyes."""
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from roadstead.drivers.hypervisor.libvirt_connection import Connection
 from roadstead.store import tables as t
 from roadstead.store import tables_attachments as ta
 from roadstead.store.db import Database
+from tests.differences import differences
 
 _ALIAS = re.compile(r"alias name='(ua-rs-[a-z2-7]+)'")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -51,16 +52,16 @@ class ComputeCensus:
         places = {row["id"]: f"{row['instance_id']}/{row['access_level']}" for row in rows}
         views = {f"{place}/attachments/{id_}" for id_, place in places.items()}
         shares = {f"{place}/mount" for place in places.values()}
-        yield from _differ("mount for VMs", self._mounted(), views | shares)
-        yield from _differ("directory for VMs", self._directories(), views | shares)
+        yield from differences("mount for VMs", self._mounted(), views | shares)
+        yield from differences("directory for VMs", self._directories(), views | shares)
         ids = {row["id"] for row in rows}
-        yield from _differ("script", _names(self._scripts), (), may=ids)
+        yield from differences("script", _names(self._scripts), (), may=ids)
         if self._uri:
             yield from self._devices(ids)
         served = {row["id"] for row in rows if row["state"] == "active"}
         daemons = self._processes("virtiofsd", "attachments")
-        yield from _differ("virtiofsd", daemons, served, may=ids)
-        yield from _differ("NFS mount process", self._processes(PROGRAM, "mount"), shares)
+        yield from differences("virtiofsd", daemons, served, may=ids)
+        yield from differences("NFS mount process", self._processes(PROGRAM, "mount"), shares)
         yield from self._rules({row["share_id"] for row in rows})
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -87,7 +88,7 @@ class ComputeCensus:
             for domain in connection.listAllDomains():
                 for text in (domain.XMLDesc(0), domain.XMLDesc(2)):  # as it runs, as it will start
                     found |= {str(marks.attachment_of(a)) for a in _ALIAS.findall(text)}
-        yield from _differ("device", found, wanted)
+        yield from differences("device", found, wanted)
 
     def _processes(self, program: str, kind: str) -> set[str]:
         """The share's mount, or the attachment, that each running program serves."""
@@ -109,8 +110,8 @@ class ComputeCensus:
             granted = list(tx.execute(sa.select(grant.share_id, grant.access_rule_id)))
             query = sa.select(rule.id, rule.share_id).where(rule.access_to == self._address)
             rules = list(tx.execute(query))
-        yield from _differ("grant for share", [share for share, _ in granted], shares)
-        yield from _differ("rule", [id_ for id_, _ in rules], [id_ for _, id_ in granted])
+        yield from differences("grant for share", [share for share, _ in granted], shares)
+        yield from differences("rule", [id_ for id_, _ in rules], [id_ for _, id_ in granted])
 
 
 def _names(directory: Path) -> list[str]:
@@ -118,11 +119,3 @@ def _names(directory: Path) -> list[str]:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _differ(
-    what: str, found: Iterable[str], wanted: Iterable[str], *, may: Iterable[str] = ()
-) -> Iterator[str]:
-    have, want = set(found), set(wanted)
-    yield from (f"{what} {name} is there" for name in have - want - set(may))
-    yield from (f"{what} {name} is missing" for name in want - have)

@@ -19,6 +19,7 @@ from roadstead.model.world import Place
 from roadstead.store import tables as t
 from roadstead.store import tables_networks as tn
 from roadstead.store.db import Database
+from tests.differences import differences
 from tests.lab.links import address_texts, links
 from tests.lab.netns import NETNS_DIRECTORY
 
@@ -85,16 +86,16 @@ class NetworkCensus:
         found = {link["ifname"] for link in links(self._netns)}
         ours = {name for name in found if _DEVICE.fullmatch(name)}
         wanted, may = self._devices(whole), self._devices(half)
-        yield from _differ("device", ours, wanted, may=may)
-        yield from _differ("device in rules", self._in_rules(), wanted, may=may)
+        yield from differences("device", ours, wanted, may=may)
+        yield from differences("device in rules", self._in_rules(), wanted, may=may)
         ids, rest = {server.id for server in whole}, {server.id for server in half}
-        yield from _differ("namespace", self._namespaces(), ids, may=rest)
+        yield from differences("namespace", self._namespaces(), ids, may=rest)
         for server in whole:
             yield from self._inside(server)
-        yield from _differ("NFS server", self._running(), ids, may=rest)
-        yield from _differ("directory", _names(self._exports), ids, may=rest)
+        yield from differences("NFS server", self._running(), ids, may=rest)
+        yield from differences("directory", _names(self._exports), ids, may=rest)
         pid_files = [n.removesuffix(".pid") for n in _names(self._run) if n.endswith(".pid")]
-        yield from _differ("pid file", pid_files, ids, may=rest)
+        yield from differences("pid file", pid_files, ids, may=rest)
         yield from self._addresses(servers)
         yield from self._numbers()
 
@@ -154,10 +155,10 @@ class NetworkCensus:
             for lease in server.leases
         }
         names = {link["ifname"] for link in links(netns)} - {"lo"}
-        yield from _differ(f"in {netns}: device", names, wanted)
+        yield from differences(f"in {netns}: device", names, wanted)
         for name in names & wanted.keys():
             found = address_texts(netns, name)
-            yield from _differ(f"in {netns}: address", found, {wanted[name]})
+            yield from differences(f"in {netns}: address", found, {wanted[name]})
 
     def _running(self) -> list[str]:
         """The place of each running NFS server; twice when it has two."""
@@ -174,7 +175,7 @@ class NetworkCensus:
     def _addresses(self, servers: Iterable[Server]) -> Iterator[str]:
         for server in servers:
             leased = [lease["subnet_id"] for lease in server.leases]
-            yield from _differ("address on subnet", leased, server.subnets)
+            yield from differences("address on subnet", leased, server.subnets)
 
     def _numbers(self) -> Iterator[str]:
         """Each number that a project has is some subnet's, or some address' wire."""
@@ -195,15 +196,3 @@ def _names(directory: Path) -> list[str]:
         return os.listdir(directory)
     except FileNotFoundError:
         return []
-
-
-def _differ(
-    what: str, found: Iterable[str], wanted: Iterable[str], *, may: Iterable[str] = ()
-) -> Iterator[str]:
-    have, want = list(found), set(wanted)
-    for name in set(have):
-        if name not in want | set(may):
-            yield f"{what} {name} is there"
-        elif have.count(name) > 1:
-            yield f"{what} {name} is there twice"
-    yield from (f"{what} {name} is missing" for name in want - set(have))

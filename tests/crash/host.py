@@ -3,10 +3,7 @@
 It mounts shares over the network, so that each attachment has a rule and a grant, too.
 """
 
-import contextlib
-import time
-from types import TracebackType
-from typing import Self
+from contextlib import ExitStack
 
 from tests.lab.build import build
 from tests.lab.domain import Domain
@@ -14,6 +11,8 @@ from tests.lab.libvirtd import Libvirtd
 from tests.lab.segment import Segment
 from tests.live.service import Roadstead
 from tests.roads.hypervisor import by_nfs, compute_leg, private_libvirtd, project_of, v1
+from tests.temporary import Temporary
+from tests.waiting import until
 
 # A system without virtiofs: the driver refuses it for good when everything else is done.
 _FREEBSD = (
@@ -22,7 +21,7 @@ _FREEBSD = (
 )
 
 
-class ComputeHost:
+class ComputeHost(Temporary):
     """Between enter and exit; `begin` when the service runs."""
 
     address: str
@@ -33,25 +32,14 @@ class ComputeHost:
     def __init__(self, segment: Segment, service: Roadstead) -> None:
         self._segment, self._service = segment, service
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            self.address = stack.enter_context(compute_leg(self._segment))
-            self.libvirtd = stack.enter_context(private_libvirtd(self._service))
-            config = self._service.config
-            config["compute"] |= by_nfs(self.address)
-            config["backends"]["local"]["export_options"] = {"nfs3": True}
-            self._stack = stack.pop_all()
-        return self
+    def _make(self, undo: ExitStack) -> None:
+        self.address = undo.enter_context(compute_leg(self._segment))
+        self.libvirtd = undo.enter_context(private_libvirtd(self._service))
+        config = self._service.config
+        config["compute"] |= by_nfs(self.address)
+        config["backends"]["local"]["export_options"] = {"nfs3": True}
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-
-    def begin(self, stack: contextlib.ExitStack) -> None:
+    def begin(self, stack: ExitStack) -> None:
         """The VMs are there, until the stack ends, and the API knows them."""
         image, project = build(), project_of(self._service, "demo")
         # With a NUMA cell: see what libvirt 9 forgets at its restart.
@@ -60,10 +48,9 @@ class ComputeHost:
             self.libvirtd, image, name="odd", project_id=project, metadata=_FREEBSD, running=False
         )
         self.vm, self.odd_vm = stack.enter_context(vm), stack.enter_context(odd)
-        end, api = time.monotonic() + 60, self._service.api()
-        while {v["name"]: v["running"] for v in v1(api, "GET", "/vms")["vms"]} != _KNOWN:
-            assert time.monotonic() < end, "the API does not know the VMs"
-            time.sleep(0.05)
+        api, wanted = self._service.api(), {"vm": True, "odd": False}
 
+        def known() -> dict[str, bool]:
+            return {v["name"]: v["running"] for v in v1(api, "GET", "/vms")["vms"]}
 
-_KNOWN = {"vm": True, "odd": False}
+        until(lambda: known() == wanted, "the API knows the VMs", why=known)

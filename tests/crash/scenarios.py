@@ -3,8 +3,6 @@
 A new verb needs its own here: `uncovered` names each kill point that no scenario reaches.
 """
 
-import time
-
 from roadstead.ops.recipes import RECIPES
 from tests.crash import obstacles, share_servers
 from tests.crash.scenario import (
@@ -15,7 +13,6 @@ from tests.crash.scenario import (
     Scenario,
     Stage,
     Subject,
-    attachment_state,
 )
 
 ADDRESS = "10.9.8.7"
@@ -96,10 +93,7 @@ def _attach_to(odd: bool = False):
 def _attached(stage: Stage, subject: Subject) -> None:
     _share(stage, subject)
     _attach_to()(stage, subject)
-    end = time.monotonic() + 60
-    while attachment_state(stage.api, subject.attachment_id) != "active":
-        assert time.monotonic() < end, "not attached"
-        time.sleep(0.02)
+    stage.wait_state(subject.attachment_id, "active")
 
 
 def _detach(stage: Stage, subject: Subject) -> None:

@@ -1,13 +1,8 @@
 """A live service that can be killed at a named point, again and again."""
 
-import contextlib
-import os
-import sys
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from roadstead.config.load import load
 from tests.crash.census import Census, Findings
@@ -15,8 +10,11 @@ from tests.crash.host import ComputeHost
 from tests.crash.scenario import attachment_state
 from tests.crash.tenancy import Tenancy
 from tests.lab.segment import Segment
-from tests.live.service import Roadstead, children_of
+from tests.live.killable import Killable
+from tests.live.service import children_of
 from tests.services.postgres import Postgres
+from tests.temporary import Temporary
+from tests.waiting import in_time, until
 
 DATABASES = ("sqlite", "postgresql")
 KILL_SECONDS = 20.0  # until the armed point is reached
@@ -24,15 +22,13 @@ END_SECONDS = 60.0  # until every operation has ended, from the kill on
 CLEAN_SECONDS = 15.0  # until the world agrees, when every operation has ended
 # Rules that differ are put right within this time; leaks only at a start, or a minute later.
 _SWEEP_SECONDS = 3
-_DIED = "agent ended (SIGKILL)"
-_ROOT = Path(__file__).parents[2]
 
 
 class NotKilled(Exception):
     """The agent did not die where it was to."""
 
 
-class Stage:
+class Stage(Temporary):
     """The service runs between enter and exit, on a database of its own."""
 
     def __init__(self, database: str, *, host: bool = False, tenancy: bool = False) -> None:
@@ -40,43 +36,25 @@ class Stage:
         tenants' networks, and only there."""
         self.database = database
         self.has_host, self.has_tenancy = host, tenancy
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with self._stack:
-            url = ""
-            if self.database == "postgresql":
-                postgres = self._stack.enter_context(Postgres())
-                url = postgres.create_database("roadstead")
-            segment = None if self.has_tenancy else self._stack.enter_context(Segment())
-            self.service = _Service(segment, database=url, settings=_SETTINGS)
-            if self.has_tenancy:
-                self.tenancy = self._stack.enter_context(Tenancy(self.service))
-            if self.has_host and segment is not None:
-                self.host = self._stack.enter_context(ComputeHost(segment, self.service))
-            self._armed = self.service.state / "kill-at"
-            python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
-            self.service.environ["PYTHONPATH"] = python_path
-            self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self._armed)
-            self._stack.enter_context(self.service)
-            self.api, self.admin = self.service.api(), self.service.api("roadstead-admin")
-            config = load(None, {}, self.service.state)
-            self.census = Census(config)
-            self._stack.callback(self.census.close)
-            if self.has_host:
-                self.host.begin(self._stack)
-            if self.has_tenancy:
-                self.tenancy.begin()
-            self._stack = self._stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    def _make(self, undo: ExitStack) -> None:
+        url = ""
+        if self.database == "postgresql":
+            url = undo.enter_context(Postgres()).create_database("roadstead")
+        segment = None if self.has_tenancy else undo.enter_context(Segment())
+        self.service = Killable(segment, database=url, settings=_SETTINGS)
+        if self.has_tenancy:
+            self.tenancy = undo.enter_context(Tenancy(self.service))
+        if self.has_host and segment is not None:
+            self.host = undo.enter_context(ComputeHost(segment, self.service))
+        undo.enter_context(self.service)
+        self.api, self.admin = self.service.api(), self.service.api("roadstead-admin")
+        self.census = Census(load(None, {}, self.service.state))
+        undo.callback(self.census.close)
+        if self.has_host:
+            self.host.begin(undo)
+        if self.has_tenancy:
+            self.tenancy.begin()
 
     @property
     def state(self) -> Path:
@@ -103,62 +81,77 @@ class Stage:
     def killed_at(self, point: str, act: Callable[[], object]) -> None:
         """`act` was done, and the agent came to `point`, died of SIGKILL there. NotKilled if not.
         Another one starts already."""
-        before = self.deaths()
-        (new := self._armed.with_suffix(".new")).write_text(point)
-        new.rename(self._armed)
+        before, armed = self.deaths(), self.service.arm(point)
         try:
             act()
-            if not _within(KILL_SECONDS, lambda: not self._armed.exists()):
+            if not in_time(lambda: not armed.exists(), KILL_SECONDS):
                 raise NotKilled(f"the agent never came to {point}")
         finally:
-            self._armed.unlink(missing_ok=True)
-        if not _within(KILL_SECONDS, lambda: self.deaths() > before):
+            armed.unlink(missing_ok=True)
+        if not in_time(lambda: self.deaths() > before, KILL_SECONDS):
             raise NotKilled(f"the agent came to {point} and lives")
 
     def kill_all(self) -> None:
         """Supervisor, API and agent died of SIGKILL; the exports go on."""
         pids = [self.service.pid, *children_of(self.service.pid)]
         self.service.kill()
-        gone = _within(KILL_SECONDS, lambda: not any(Path(f"/proc/{p}").exists() for p in pids))
-        assert gone, "not everything died"
+
+        def alive() -> list[int]:
+            return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+        until(lambda: not alive(), "everything is dead", seconds=KILL_SECONDS, why=alive)
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""
-        return self.service.log.read_text().count(_DIED)
+        return self.service.deaths()
 
     # --- afterwards ---------------------------------------------------------------------------
 
     def wait_agent(self, *, other_than: int) -> None:
         """Another agent is ready."""
-        assert _within(END_SECONDS, lambda: self.service.agent_pid not in (None, other_than)), (
-            "no agent came back: " + self.service.log.read_text()[-2000:]
-        )
+        until(
+            lambda: self.service.agent_pid not in (None, other_than), "another agent is ready",
+            seconds=END_SECONDS, why=self._said,
+        )  # fmt: skip
 
     def wait_api(self, *, other_than: int) -> None:
         """Another API process answers."""
-        new = _within(END_SECONDS, lambda: self._api_pids() - {other_than})
-        assert new, "no API came back: " + self.service.log.read_text()[-2000:]
-        assert _within(END_SECONDS, self.api.healthy), "the new API does not answer"
+        until(
+            lambda: self._api_pids() - {other_than}, "another API runs",
+            seconds=END_SECONDS, why=self._said,
+        )  # fmt: skip
+        until(self.api.healthy, "the new API answers", seconds=END_SECONDS, why=self._said)
 
     def wait_idle(self) -> None:
         """Every operation has ended, or had the time to."""
-        _within(END_SECONDS, lambda: not self.census.live_operations())
+        in_time(lambda: not self.census.live_operations(), END_SECONDS)
 
     def wait_state(self, attachment_id: str, wanted: str) -> None:
         """The attachment is in that state."""
-        found = _within(END_SECONDS, lambda: attachment_state(self.api, attachment_id) == wanted)
-        assert found, f"attachment {attachment_id} is not {wanted}"
+
+        def state() -> object:
+            return attachment_state(self.api, attachment_id)
+
+        until(
+            lambda: state() == wanted, f"attachment {attachment_id} is {wanted}",
+            seconds=END_SECONDS, why=state,
+        )  # fmt: skip
 
     def settle(self) -> Findings:
         """Every operation has ended and the world agrees with the database, else what is wrong."""
         self.wait_idle()
-        end = time.monotonic() + CLEAN_SECONDS
-        while (found := self._look()) and time.monotonic() < end:
-            time.sleep(0.1)
+        found = Findings()
+
+        def agrees() -> bool:
+            nonlocal found
+            found = self.census.take(self.api.get("/limits")["limits"]["absolute"])
+            return not found
+
+        in_time(agrees, CLEAN_SECONDS, pause=0.1)
         return found
 
-    def _look(self) -> Findings:
-        return self.census.take(self.api.get("/limits")["limits"]["absolute"])
+    def _said(self) -> str:
+        return self.service.log.read_text()[-2000:]
 
     def remove_all(self) -> None:
         """No share is left in the API, no attachment and no share network."""
@@ -181,7 +174,7 @@ class Stage:
 
         for attachment_id in left():
             self.api.session.delete(f"{url}/{attachment_id}", timeout=60)
-        assert _within(END_SECONDS, lambda: not left()), f"still attached: {left()}"
+        until(lambda: not left(), "nothing is attached", seconds=END_SECONDS, why=left)
 
 
 _SETTINGS = {
@@ -191,23 +184,3 @@ _SETTINGS = {
     "operation_timeout_seconds": 3,
     "backends": {"local": {"pool_options": {"backing_gib": 8}}},
 }
-
-
-class _Service(Roadstead):
-    command = (sys.executable, "-m", "tests.crash.up")
-
-    @property
-    def pid(self) -> int:
-        """The supervisor."""
-        assert self._process is not None
-        return self._process.pid
-
-
-def _within(seconds: float, condition: Callable[[], object]) -> bool:
-    """Whether it came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True

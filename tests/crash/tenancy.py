@@ -1,21 +1,20 @@
 """The tenants of a crash stage whose shares are on share servers: two hosts with an underlay."""
 
-import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from contextlib import ExitStack
+from typing import Any
 
 from tests.lab.hosts import TwoHosts
 from tests.live.api import Api
 from tests.live.service import Roadstead
 from tests.roads.network import STORAGE, TYPE, network_section
+from tests.temporary import Temporary
+from tests.waiting import until
 
 NETWORK = "tenant"
 CIDR, SECOND_CIDR = "10.0.0.0/24", "10.7.0.0/24"
-_PATIENCE = 60.0
 
 
-class Tenancy:
+class Tenancy(Temporary):
     """Between enter and exit; `begin` when the service runs."""
 
     admin: Api
@@ -24,21 +23,12 @@ class Tenancy:
         self._service = service
         self._lab = TwoHosts(service.state / "hosts")
 
-    def __enter__(self) -> Self:
-        self._lab.__enter__()
+    def _make(self, undo: ExitStack) -> None:
+        undo.enter_context(self._lab)
         config = self._service.config
         config["backends"]["local"]["roads"] = ["network"]
         config["network"] = {**network_section(self._lab), "unused_minutes": 60}
         config["networks"] = {NETWORK: {"type": "vxlan", "ids": "1000-1003"}}
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lab.__exit__(kind, error, trace)
 
     @property
     def netns(self) -> str:
@@ -58,8 +48,7 @@ class Tenancy:
 
     def server_of(self, network: str) -> dict[str, Any]:
         """The network's one share server."""
-        found = self.admin.get("/share-servers")["share_servers"]
-        (server,) = (s for s in found if s["share_network_id"] == network)
+        (server,) = (s for s in self._servers() if s["share_network_id"] == network)
         return server
 
     def remove_all(self, api: Api) -> None:
@@ -70,11 +59,7 @@ class Tenancy:
                 api.call("DELETE", f"{path}/subnets/{subnet['id']}")
             api.call("DELETE", path)
             api.wait_gone(path)
-        _await(lambda: not self.admin.get("/share-servers")["share_servers"], "servers are left")
+        until(lambda: not self._servers(), "no share server is left", why=self._servers)
 
-
-def _await(condition: Callable[[], object], otherwise: str) -> None:
-    end = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.02)
+    def _servers(self) -> list[dict[str, Any]]:
+        return self.admin.get("/share-servers")["share_servers"]

@@ -4,14 +4,13 @@ Every kill point on SQLite; on PostgreSQL one of each verb. `make crash` does al
 """
 
 import random
-import zlib
 from collections.abc import Generator
 
 import pytest
 
 from roadstead.ops.recipes import RECIPES
 from tests.crash import whole
-from tests.crash.play import check, play, points
+from tests.crash.play import check, one_point, play, points
 from tests.crash.scenarios import uncovered
 from tests.crash.stage import Stage
 
@@ -53,9 +52,7 @@ def test_killed_at_every_step(sqlite_stage, verb):
 
 @pytest.mark.parametrize("verb", [pytest.param(v, marks=POSTGRESQL) for v in _VERBS])
 def test_killed_at_one_step_on_postgresql(postgresql_stage, verb):
-    """Another one for each verb, the same at every run."""
-    kills = points(frozenset((verb,)))
-    check([play(postgresql_stage, *kills[zlib.crc32(verb.encode()) % len(kills)])])
+    check([play(postgresql_stage, *one_point(verb))])
 
 
 @RULES

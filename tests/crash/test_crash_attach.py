@@ -4,8 +4,6 @@ On SQLite; on PostgreSQL one point of each verb, in test_crash_detach.py. `make 
 it on both. Two files, so that two workers share the load.
 """
 
-from collections.abc import Generator
-
 import pytest
 
 from tests.crash import hypervisor
@@ -13,12 +11,7 @@ from tests.crash.play import check, play, points
 from tests.crash.stage import Stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.vm]
-
-
-@pytest.fixture(scope="module")
-def stage() -> Generator[Stage]:
-    with Stage("sqlite", host=True) as stage:
-        yield stage
+STAGE = {"host": True}
 
 
 def test_killed_at_every_step(stage: Stage) -> None:

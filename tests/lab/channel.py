@@ -8,24 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.requirements import LabError
+from tests.waiting import until
 
 
 class Channel:
     """A connected socket that sends and receives whole lines."""
 
     def __init__(self, path: Path, timeout: float) -> None:
-        end = time.monotonic() + timeout
         self._buffer = b""
-        while True:
-            self._socket = socket.socket(socket.AF_UNIX)
-            try:
-                self._socket.connect(str(path))
-                return
-            except OSError:
-                self._socket.close()
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+        self._socket = until(lambda: _connected(path), f"{path} is open", seconds=timeout)
 
     def send(self, line: bytes) -> None:
         """The line is on its way."""
@@ -53,6 +44,17 @@ class Channel:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def _connected(path: Path) -> socket.socket | None:
+    """None when nobody listens there."""
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.connect(str(path))
+    except OSError:
+        made.close()
+        return None
+    return made
 
 
 class Qmp:

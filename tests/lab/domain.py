@@ -3,8 +3,8 @@
 import threading
 import uuid
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from contextlib import ExitStack
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from roadstead.drivers.hypervisor import binding
@@ -56,25 +56,13 @@ class Domain(Guest):
         self._numa = numa
         self.directory = libvirtd.directory / self.id[:8]
 
-    def __enter__(self) -> Self:
+    def _make(self, undo: ExitStack) -> None:
         self.directory.mkdir()
-        try:
-            with self._libvirtd.connection.using() as connection:
-                connection.defineXML(self.xml())
-            if self._begin_running:
-                self.power_on()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        undo.callback(self._forget)
+        with self._libvirtd.connection.using() as connection:
+            connection.defineXML(self.xml())
+        if self._begin_running:
+            self.power_on()
 
     def power_on(self) -> None:
         """It has booted and answers."""
@@ -94,7 +82,7 @@ class Domain(Guest):
             self._channel.close()
         self._call(lambda domain: domain.destroy() if domain.isActive() else None)
 
-    def close(self) -> None:
+    def _forget(self) -> None:
         """libvirt does not know it any more."""
         lib = binding.load()
         with self._libvirtd.connection.using() as connection:

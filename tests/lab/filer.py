@@ -23,11 +23,12 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from roadstead.drivers.ganesha.bus import BUS_CONFIG, GaneshaBus
 from tests.lab.process import spawn, stop
 from tests.lab.requirements import LabError, require
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ EXPORT {{
 """
 
 
-class LegacyFiler:
+class LegacyFiler(Temporary):
     """Runs between enter and exit. `filesystem` (xfs, btrfs, ext4) puts the tree on a filesystem
     of its own, of `gib`; else it is a plain directory. `nfs3` needs an rpcbind in the namespace.
     With `grace`, clients get their files back after a restart, as of any real filer."""
@@ -92,7 +93,6 @@ class LegacyFiler:
         self.bus = self.root / "bus.sock"
         self.log = self.root / "ganesha.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._undo = contextlib.ExitStack()
 
     @property
     def path(self) -> str:
@@ -127,24 +127,18 @@ class LegacyFiler:
         local = not mount and not self._filesystem
         return {"filer": filer, "pool_options": {"allow_local": True} if local else {}}
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as undo:
-            undo.callback(shutil.rmtree, self.root)
-            for directory in (self.tree, self.rules, self.root / "recovery"):
-                directory.mkdir()
-            (self.rules / "roadstead.conf").touch()
-            if self._filesystem:
-                self._make_filesystem()
-                undo.callback(_run, "umount", str(self.tree))
-            self._write_configuration()
-            undo.enter_context(self._bus_daemon())
-            undo.callback(self.stop)
-            self.start()
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.callback(shutil.rmtree, self.root)
+        for directory in (self.tree, self.rules, self.root / "recovery"):
+            directory.mkdir()
+        (self.rules / "roadstead.conf").touch()
+        if self._filesystem:
+            self._make_filesystem()
+            undo.callback(_run, "umount", str(self.tree))
+        self._write_configuration()
+        undo.enter_context(self._bus_daemon())
+        undo.callback(self.stop)
+        self.start()
 
     # --- life ---------------------------------------------------------------------------------
 

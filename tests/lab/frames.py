@@ -5,10 +5,9 @@ import ipaddress
 import socket
 import struct
 import threading
-import time
 
 from tests.lab.netns import in_thread
-from tests.lab.requirements import LabError
+from tests.waiting import until
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
@@ -35,12 +34,11 @@ class Capture:
         self._socket.close()
 
     def wait_for(self, payload: bytes, *, timeout: float = 10.0) -> None:
-        """Returns once a frame with the payload was seen; LabError when none comes."""
-        end = time.monotonic() + timeout
-        while not any(payload in frame for frame in self.frames):
-            if time.monotonic() > end:
-                raise LabError(f"no frame with {payload!r} came")
-            time.sleep(0.01)
+        """A frame with the payload was seen."""
+        until(
+            lambda: any(payload in frame for frame in self.frames), f"a frame with {payload!r}",
+            seconds=timeout, why=lambda: f"{len(self.frames)} other frames",
+        )  # fmt: skip
 
     def vlans(self, payload: bytes) -> set[int | None]:
         """The VLAN ids (None: untagged) of all frames that contain the payload."""

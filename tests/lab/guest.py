@@ -9,10 +9,9 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.lab.build import Image
 from tests.lab.channel import Channel, Qmp
@@ -20,6 +19,7 @@ from tests.lab.netns import open_tap
 from tests.lab.process import spawn, stop
 from tests.lab.requirements import LabError, require
 from tests.lab.segment import Nic
+from tests.temporary import Temporary
 
 ACCEL_VARIABLE = "ROADSTEAD_LAB_ACCEL"
 # Not by the presence of /dev/kvm: there are machines where it opens and no guest boots.
@@ -47,7 +47,7 @@ class Job:
     outcome: Future[Result]
 
 
-class Guest:
+class Guest(Temporary):
     """Runs between enter and exit, and never longer than the process that started it."""
 
     def __init__(
@@ -84,45 +84,22 @@ class Guest:
         self._lock = threading.Lock()
         self._waiting: dict[str, Future[Result]] = {}
 
-    def __enter__(self) -> Self:
+    def _make(self, undo: ExitStack) -> None:
+        """It has booted. In the end it is off, as if its power had failed."""
         self.directory = Path(tempfile.mkdtemp(prefix="rs-guest-"))
-        taps: list[int] = []
+        undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
         began = time.monotonic()
-        try:
-            taps += [open_tap(nic.netns, nic.tap) for nic in self.nics]
-            with (self.directory / "qemu.log").open("wb") as log:
-                self.process = spawn(self._argv(taps), netns=self._netns, output=log, pass_fds=taps)
-        except BaseException:
-            shutil.rmtree(self.directory, ignore_errors=True)
-            raise
-        finally:
-            for tap in taps:
-                os.close(tap)
+        self._start_qemu()
+        undo.callback(stop, self.process, grace=0)
         try:
             self._channel = self._wait_ready(began + self._boot_timeout)
+            undo.callback(self._channel.close)
             self.boot_seconds = time.monotonic() - began
             self.qmp = Qmp(self.directory / "qmp.sock")
+            undo.callback(self.qmp.close)
         except BaseException as error:
-            tail = self.log_tail()
-            self._end()
-            raise LabError(f"the guest did not come up: {error!r}\n{tail}") from error
+            raise LabError(f"the guest did not come up: {error!r}\n{self.log_tail()}") from error
         threading.Thread(target=self._receive, name="guest-answers", daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """The guest is off, as if its power had failed."""
-        if self.directory.exists():
-            self.qmp.close()
-            self._channel.close()
-            self._end()
 
     def start(self, script: str) -> Job:
         """The script runs in the guest, beside whatever else runs there."""
@@ -181,9 +158,14 @@ class Guest:
             for outcome in left:
                 outcome.set_exception(LabError(f"the guest's channel ended: {error!r}"))
 
-    def _end(self) -> None:
-        stop(self.process, grace=0)
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def _start_qemu(self) -> None:
+        with ExitStack() as ours:
+            taps: list[int] = []
+            for nic in self.nics:
+                taps.append(open_tap(nic.netns, nic.tap))
+                ours.callback(os.close, taps[-1])
+            log = ours.enter_context((self.directory / "qemu.log").open("wb"))
+            self.process = spawn(self._argv(taps), netns=self._netns, output=log, pass_fds=taps)
 
     def _argv(self, taps: Sequence[int]) -> list[str]:
         accel = os.environ.get(ACCEL_VARIABLE) or DEFAULT_ACCEL

@@ -1,11 +1,10 @@
 """Two storage or compute hosts on one machine: namespaces with wires between them."""
 
-import contextlib
 import secrets
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from roadstead.drivers.host import netlink
 from roadstead.drivers.network.guard import Guard
@@ -14,6 +13,7 @@ from tests.lab.links import find_link
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.ovs import OpenVSwitch
 from tests.lab.requirements import require
+from tests.temporary import Temporary
 
 # Between the two: VXLAN's underlay, a trunk for VLANs, and a flat network.
 UNDERLAY, TRUNK, FLAT = "ul0", "trunk0", "flat0"
@@ -50,7 +50,7 @@ def hold_back(host: Host, device: str, mac: str, *addresses: str) -> None:
     )
 
 
-class Client:
+class Client(Temporary):
     """A VM, as far as the network is concerned: nobody holds it back. Gone after exit."""
 
     def __init__(self, host: Host, bridge: str, *addresses: str, mtu: int = 1450) -> None:
@@ -63,21 +63,18 @@ class Client:
         self._addresses = addresses
         self._mtu = str(mtu)
 
-    def __enter__(self) -> Self:
+    def _make(self, undo: ExitStack) -> None:
         add_netns(self.netns)
+        undo.callback(remove_netns, self.netns)
         far = ("peer", "name", self.device, "mtu", self._mtu, "netns", self.netns)
         host = self._host.netns
         ip("link", "add", self.tap, "mtu", self._mtu, "type", "veth", *far, netns=host)
+        undo.callback(ip, "link", "delete", self.tap, netns=host)
         ip("link", "set", self.tap, "master", self._bridge, "up", netns=host)
         for address in self._addresses:
             ip("address", "add", address, "dev", self.device, netns=self.netns)
         ip("link", "set", self.device, "up", netns=self.netns)
         netlink.within(host, lambda links: links.wait_until_forwarding(self.tap))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        ip("link", "delete", self.tap, netns=self._host.netns)
-        remove_netns(self.netns)
 
     @property
     def mac(self) -> str:
@@ -86,7 +83,7 @@ class Client:
         return link["address"]
 
 
-class TwoHosts:
+class TwoHosts(Temporary):
     """Exist between enter and exit; with `ovs`, each has an Open vSwitch of its own. The options
     are the drivers'."""
 
@@ -105,28 +102,16 @@ class TwoHosts:
         self.switches: list[OpenVSwitch] = []
         self._with_ovs = ovs
         self._directory = directory
-        self._undo = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as undo:
+    def _make(self, undo: ExitStack) -> None:
+        for host in self.hosts:
+            add_netns(host.netns)
+            undo.callback(remove_netns, host.netns)
+        self._join()
+        if self._with_ovs:
             for host in self.hosts:
-                add_netns(host.netns)
-                undo.callback(remove_netns, host.netns)
-            self._join()
-            if self._with_ovs:
-                for host in self.hosts:
-                    switch = OpenVSwitch(self._directory / host.netns, host.netns)
-                    self.switches.append(undo.enter_context(switch))
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._undo.close()
+                switch = OpenVSwitch(self._directory / host.netns, host.netns)
+                self.switches.append(undo.enter_context(switch))
 
     def driver(self, number: int, **options: Any) -> SegmentsNetwork:
         """The driver of the first (0) or second (1) host."""

@@ -11,13 +11,12 @@ Nothing is installed on this machine: the packages are unpacked into an initramf
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.build import Image, cache_directory
 from tests.lab.guest import Guest
@@ -26,9 +25,11 @@ from tests.lab.kernel import FLAVOUR, fetch_kernel
 from tests.lab.packages import run, unpack
 from tests.lab.process import enter
 from tests.lab.requirements import require
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
 
     from tests.lab.segment import Nic
 
@@ -95,7 +96,7 @@ until [ "$(cat $f)" = Y ]; do echo Y > $f; sleep 0.05; done
 STOP = "rpc.nfsd 0; exportfs -au; exportfs -f"
 
 
-class KnfsdFiler:
+class KnfsdFiler(Temporary):
     """Runs between enter and exit, with the addresses of its network card."""
 
     def __init__(self, nic: Nic, *, admin: Sequence[str] = ()) -> None:
@@ -105,33 +106,26 @@ class KnfsdFiler:
         self._admin = admin
         self.tree = TREE
         self._directory = Path()
-        self._undo = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
+    def _make(self, undo: ExitStack) -> None:
         image = _build()
-        with contextlib.ExitStack() as undo:
-            self._directory = Path(tempfile.mkdtemp(prefix="rs-knfsd-"))
-            undo.callback(shutil.rmtree, self._directory)
-            disk = self._directory / "disk.img"
-            with disk.open("wb") as file:
-                file.truncate(DISK_MIB << 20)
-            run("mkfs.ext4", "-q", str(disk))
-            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._directory / "key"))
-            drive = f"file={disk},format=raw,if=none,id=tree,cache=writeback"
-            self.guest = Guest(
-                image,
-                [self.nic],
-                memory=384,
-                extra=["-drive", drive, "-device", "virtio-blk-pci,drive=tree"],
-                modules=("virtio_blk", "ext4", "nfsd"),
-            )
-            undo.callback(self._power_off)
-            self._power_on()
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
+        self._directory = Path(tempfile.mkdtemp(prefix="rs-knfsd-"))
+        undo.callback(shutil.rmtree, self._directory)
+        disk = self._directory / "disk.img"
+        with disk.open("wb") as file:
+            file.truncate(DISK_MIB << 20)
+        run("mkfs.ext4", "-q", str(disk))
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._directory / "key"))
+        drive = f"file={disk},format=raw,if=none,id=tree,cache=writeback"
+        self.guest = Guest(
+            image,
+            [self.nic],
+            memory=384,
+            extra=["-drive", drive, "-device", "virtio-blk-pci,drive=tree"],
+            modules=("virtio_blk", "ext4", "nfsd"),
+        )
+        undo.callback(self._power_off)
+        self._power_on()
 
     def control_options(self, netns: str | None) -> dict[str, Any]:
         """For an ExportfsFiler that reaches the filer from this namespace."""

@@ -3,19 +3,18 @@
 import shutil
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from roadstead.drivers.host import mounts
 from roadstead.drivers.hypervisor.libvirt_connection import Connection
 from roadstead.model.errors import Transient
 from tests.lab.build import cache_directory
-from tests.lab.process import spawn, stop
-from tests.lab.requirements import LabError, require
+from tests.lab.process import spawn, stop, until_ready
+from tests.lab.requirements import require
+from tests.temporary import Temporary
 
 # As root and without the kernel's security modules: nothing but our own measures protects anybody.
 QEMU_CONF = """
@@ -53,7 +52,7 @@ CACHE = "/var/cache/libvirt"
 MODULES = ("lib/x86_64-linux-gnu/libvirt", "lib/x86_64-linux-gnu/qemu")
 
 
-class Libvirtd:
+class Libvirtd(Temporary):
     """Runs between enter and exit. Mounts made later below `shared` are seen by it."""
 
     def __init__(self, *, shared: Sequence[Path] = (), programs: Path | None = None) -> None:
@@ -63,30 +62,18 @@ class Libvirtd:
         self._shared = shared
         self._programs = programs
 
-    def __enter__(self) -> Self:
+    def _make(self, undo: ExitStack) -> None:
         for directory in self._shared:
             # Before the namespace is made: afterwards it would be too late.
             mounts.ensure_shared(directory)
         # A short path: libvirt's sockets below it may have 107 characters.
         self.directory = Path(tempfile.mkdtemp(prefix="rs-virt-"))
+        undo.callback(self._end)
         self.uri = f"qemu+unix:///system?socket={self.directory}/sock/libvirt-sock"
         self.connection = Connection(self.uri)
-        try:
-            self._write()
-            self._begin()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self._write()
+        self._begin()
+        self.start()
 
     def start(self) -> None:
         """It runs and answers."""
@@ -96,16 +83,15 @@ class Libvirtd:
             self._daemon = spawn(
                 [*enter, "libvirtd", "-f", config, "-p", f"{self.directory}/pid"], output=output
             )
-        end = time.monotonic() + 30
-        while True:
-            try:
-                with self.connection.using() as connection:
-                    connection.getLibVersion()
-                return
-            except Transient as error:
-                if self._daemon.poll() is not None or time.monotonic() > end:
-                    raise LabError(f"libvirtd does not answer: {self.log_tail()}") from error
-                time.sleep(0.05)
+        until_ready(self._daemon, self._answers, "libvirtd answers", seconds=30, log=self.log_tail)
+
+    def _answers(self) -> bool:
+        try:
+            with self.connection.using() as connection:
+                connection.getLibVersion()
+        except Transient:
+            return False
+        return True
 
     def kill(self) -> None:
         """It is dead by SIGKILL; its VMs and their daemons run on."""
@@ -121,8 +107,7 @@ class Libvirtd:
         """The words before a command that make it run where libvirtd runs."""
         return ["nsenter", f"--target={self._inside}", "--pid", "--mount", "--"]
 
-    def close(self) -> None:
-        """Nothing of it is left."""
+    def _end(self) -> None:
         # The holder first: with it ends everything, and its parent is there to reap the daemon.
         for name in ("_holder", "_daemon"):
             if hasattr(self, name):
@@ -169,10 +154,7 @@ class Libvirtd:
         argv = ["unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child"]
         with (self.directory / "output").open("ab") as output:
             self._holder = spawn([*argv, "--mount-proc", "sh", "-c", script], output=output)
-        end = time.monotonic() + 10
-        while not ready.exists():
-            if self._holder.poll() is not None or time.monotonic() > end:
-                raise LabError(f"no namespace for libvirtd: {self.log_tail()}")
-            time.sleep(0.01)
+        about = "libvirtd has namespaces"
+        until_ready(self._holder, ready.exists, about, seconds=10, log=self.log_tail)
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self._inside = children.read_text().split()[0]

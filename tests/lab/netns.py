@@ -9,13 +9,13 @@ import signal
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from tests.lab.requirements import LabError
+from tests.waiting import in_time
 
 NETNS_DIRECTORY = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
@@ -48,22 +48,18 @@ def remove_netns(name: str) -> None:
     """The namespace is gone, and the processes in it with it."""
     # Its name can go while processes still use it, and then nobody could find them.
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if not _signal_all(name, sign, deadline=3.0):
+        if _ended_by(sign, name, seconds=3.0):
             break
     ip("netns", "delete", name)
 
 
-def _signal_all(name: str, sign: signal.Signals, deadline: float) -> list[int]:
-    """Pids still alive in the namespace after the deadline."""
-    end = time.monotonic() + deadline
+def _ended_by(sign: signal.Signals, name: str, *, seconds: float) -> bool:
+    """Whether no process is alive in the namespace that long after the signal."""
     pids = _pids(name)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, sign)
-    while pids and time.monotonic() < end:
-        time.sleep(0.02)
-        pids = _pids(name)
-    return pids
+    return not pids or in_time(lambda: not _pids(name), seconds)
 
 
 def _pids(name: str) -> list[int]:

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.lab.requirements import LabError, require
+from tests.lab.process import until_ready
+from tests.lab.requirements import require
 from tests.lab.segment import Segment
 
 CONFIG = """
@@ -77,10 +77,11 @@ class Nfs3Server:
         path = self._directory / "ganesha.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def _said(self) -> str:
+        return (self._directory / "output").read_text(errors="replace") + self._log()
+
     def _wait(self, text: str, number: int) -> None:
-        end = time.monotonic() + 20
-        while self._log().count(text) < number:
-            if self._process.poll() is not None or time.monotonic() > end:
-                output = (self._directory / "output").read_text(errors="replace")
-                raise LabError(f"no NFSv3 server: {output}{self._log()[-3000:]}")
-            time.sleep(0.02)
+        until_ready(
+            self._process, lambda: self._log().count(text) >= number, f"NFSv3 server: {text}",
+            seconds=20, log=self._said,
+        )  # fmt: skip

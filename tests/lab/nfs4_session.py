@@ -1,7 +1,6 @@
 """A session of NFSv4.1: compounds go through it, whatever is in them."""
 
 import os
-from types import TracebackType
 from typing import Self
 
 from tests.lab.nfs4_const import STATUS, Op
@@ -67,12 +66,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

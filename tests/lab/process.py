@@ -2,9 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
+
+from tests.lab.requirements import LabError
+from tests.waiting import in_time
 
 # A parent-death signal fires when the THREAD that forked ends, not only the process:
 # children started from a short-lived test thread would die with it. So one thread that
@@ -59,6 +62,26 @@ def spawn(
         )
 
     return _starter.submit(start).result()
+
+
+def until_ready(
+    process: subprocess.Popen[bytes],
+    ready: Callable[[], object],
+    what: str,
+    *,
+    seconds: float,
+    log: Callable[[], str],
+) -> None:
+    """`ready` came true. LabError with the end of what was logged when the process ended before
+    that, or did not get there in time."""
+
+    def look() -> bool:
+        if process.poll() is not None:
+            raise LabError(f"{what}: it ended with {process.returncode}: {log()[-6000:]}")
+        return bool(ready())
+
+    if not in_time(look, seconds):
+        raise LabError(f"{what}: not in {seconds:g} s: {log()[-6000:]}")
 
 
 def stop(process: subprocess.Popen[bytes], grace: float = 5.0) -> None:

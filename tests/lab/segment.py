@@ -8,12 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, ParamSpec, Self, TypeVar
+from typing import IO, ParamSpec, TypeVar
 
 from tests.lab.netns import NETNS_DIRECTORY, add_netns, in_netns, ip, remove_netns
 from tests.lab.process import enter, spawn, stop
 from tests.lab.requirements import LabError, require
+from tests.temporary import Temporary
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class ClientNs:
         return in_netns(self.netns, function, *args, **kwargs)
 
 
-class Segment:
+class Segment(Temporary):
     """Exists between enter and exit; afterwards nothing of it is left on the machine.
 
     With service_netns the service has a namespace with the server address, so that
@@ -74,7 +74,6 @@ class Segment:
         self._clients = 0
         self._hosts = iter(range(100, 250))
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._undo = contextlib.ExitStack()
 
     @property
     def server(self) -> str:
@@ -94,30 +93,19 @@ class Segment:
         """The IPv6 address of this host number, without prefix length."""
         return str(self.network6[host])
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as undo:
-            self._add_netns(undo, self.netns)
-            # A port forwards from its first moment; no host has to announce itself first.
-            bridge = ("forward_delay", "0", "mcast_snooping", "0")
-            ip("link", "add", "br0", "type", "bridge", *bridge, netns=self.netns)
-            ip(*f"link set br0 mtu {self.mtu} up".split(), netns=self.netns)
-            if self.service_netns:
-                self._add_netns(undo, self.service_netns)
-            else:
-                # Deleting the namespace with the other end may come too late.
-                undo.callback(self._remove_root_link)
-            self._leg(self.service_netns, self.device, "service", 1)
-            undo.callback(self._stop_processes)
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._undo.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self._add_netns(undo, self.netns)
+        # A port forwards from its first moment; no host has to announce itself first.
+        bridge = ("forward_delay", "0", "mcast_snooping", "0")
+        ip("link", "add", "br0", "type", "bridge", *bridge, netns=self.netns)
+        ip(*f"link set br0 mtu {self.mtu} up".split(), netns=self.netns)
+        if self.service_netns:
+            self._add_netns(undo, self.service_netns)
+        else:
+            # Deleting the namespace with the other end may come too late.
+            undo.callback(self._remove_root_link)
+        self._leg(self.service_netns, self.device, "service", 1)
+        undo.callback(self._stop_processes)
 
     def nic(self, host: int | None = None, *, ipv6: bool = True, gateway: bool = False) -> Nic:
         """A network card for a guest, its tap on the bridge, with addresses of this host."""

@@ -6,16 +6,17 @@ import contextlib
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.hosts import Client, TwoHosts
 from tests.lab.netns import NETNS_DIRECTORY, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.requirements import LabError, require
 from tests.lab.segment import Segment
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.lab.fixtures import GuestFactory
@@ -96,12 +97,15 @@ def test_a_guest_dies_with_the_process_that_started_it() -> None:
     directory, pid = done.stdout.split()
     shutil.rmtree(directory)
     assert done.returncode == -9
-    end = time.monotonic() + 5
-    while Path(f"/proc/{pid}/cmdline").exists() and time.monotonic() < end:
-        if directory not in Path(f"/proc/{pid}/cmdline").read_text():
-            return
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not _runs(pid, directory), "the guest has ended", seconds=5)
+
+
+def _runs(pid: str, directory: str) -> bool:
+    """Whether it is still that QEMU which has the number."""
+    try:
+        return directory in Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_segment_leaves_nothing_behind() -> None:
@@ -115,6 +119,15 @@ def test_a_segment_leaves_nothing_behind() -> None:
     assert sleeper.poll() is not None
     assert not list(NETNS_DIRECTORY.glob(f"{segment.name}-*"))
     assert segment.device not in ip("-br", "link")
+
+
+def test_a_client_that_cannot_be_plugged_in_leaves_nothing(tmp_path: Path) -> None:
+    with TwoHosts(tmp_path) as lab:
+        client = Client(lab.hosts[0], "no-such-bridge")
+        with pytest.raises(LabError, match="no-such-bridge"), client:
+            pass
+        assert not (NETNS_DIRECTORY / client.netns).exists()
+        assert client.tap not in ip("-br", "link", netns=lab.hosts[0].netns)
 
 
 def test_what_is_missing_is_named() -> None:

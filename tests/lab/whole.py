@@ -12,14 +12,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from tests.lab.guest import Guest
 from tests.lab.packages import unpacked
 from tests.lab.requirements import require
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
 
     from tests.lab.build import Image
     from tests.lab.guest import Result
@@ -46,7 +48,7 @@ mkdir -p run/netns run/lock run/tests
 _ROOT = Path(__file__).parents[2]
 
 
-class WholeMachine:
+class WholeMachine(Temporary):
     """Runs between enter and exit."""
 
     def __init__(
@@ -59,17 +61,9 @@ class WholeMachine:
         self.guest = Guest(image, memory=1024, modules=(*MODULES, *modules), cpus=2, extra=extra)
         self._programs = [f"{unpacked(package)}/sbin" for package in packages]
 
-    def __enter__(self) -> Self:
-        self.guest.__enter__()
-        try:
-            self.guest.sh(_PREPARE)
-        except BaseException:
-            self.guest.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.guest.close()
+    def _make(self, undo: ExitStack) -> None:
+        undo.enter_context(self.guest)
+        self.guest.sh(_PREPARE)
 
     def pytest(self, *words: str, timeout: float) -> Result:
         """How the tests of this checkout ended there."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.lab import nfs4
-from tests.lab.requirements import LabError, require
+from tests.lab.process import until_ready
+from tests.lab.requirements import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,12 +73,14 @@ def make_world(segment: Segment, directory: Path) -> World:
     made = World(
         segment, directory / "open", segment.client_ns(FRIEND), segment.client_ns(STRANGER)
     )
-    end = time.monotonic() + 15
-    while True:
-        try:
-            made.raw(made.friend).close()
-            return made
-        except OSError:
-            if process.poll() is not None or time.monotonic() > end:
-                raise LabError((directory / "ganesha.log").read_text()[-3000:]) from None
-            time.sleep(0.02)
+    log = (directory / "ganesha.log").read_text
+    until_ready(process, lambda: _serves(made), "the lab's NFS server answers", seconds=15, log=log)
+    return made
+
+
+def _serves(made: World) -> bool:
+    try:
+        made.raw(made.friend).close()
+    except OSError:
+        return False
+    return True

@@ -1,10 +1,11 @@
 """A thin HTTP client for tests: says what it got, waits for states."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import requests
+
+from tests.waiting import until
 
 WAIT_SECONDS = 60.0
 
@@ -76,16 +77,19 @@ class Api:
     ) -> dict[str, Any]:
         """The share when its status is wanted. AssertionError when it ends in another error state
         or takes too long."""
-        end = time.monotonic() + seconds
-        while True:
+
+        def look() -> dict[str, Any] | None:
             share = self.share(share_id)
             if share["status"] in wanted:
                 return share
             final = share["status"] == "error" or share["status"].endswith("_error")
-            if final or time.monotonic() > end:
-                why = self.why(share_id)
-                raise AssertionError(f"share {share_id} is {share['status']}, not {wanted}: {why}")
-            time.sleep(0.02)
+            assert not final, f"share {share_id} is {share['status']}: {self.why(share_id)}"
+            return None
+
+        return until(
+            look, f"share {share_id} is one of {wanted}", seconds=seconds,
+            why=lambda: (self.share(share_id)["status"], self.why(share_id)),
+        )  # fmt: skip
 
     def why(self, share_id: str) -> list[str]:
         """What its messages and operations say that went wrong, the newest first."""
@@ -106,11 +110,10 @@ class Api:
 
     def wait_gone(self, path: str, *, seconds: float = WAIT_SECONDS) -> None:
         """GET answers 404."""
-        end = time.monotonic() + seconds
-        while self.send("GET", path).status_code != 404:
-            if time.monotonic() > end:
-                raise AssertionError(f"{path} is still there")
-            time.sleep(0.02)
+        until(
+            lambda: self.send("GET", path).status_code == 404, f"{path} is gone", seconds=seconds,
+            why=lambda: self.send("GET", path).text,
+        )  # fmt: skip
 
     def paths(self, share_id: str) -> list[str]:
         """What clients mount, IPv4 and IPv6."""
@@ -134,14 +137,15 @@ class Api:
         self, rule_id: str, wanted: Sequence[str] = ("active",), *, seconds: float = WAIT_SECONDS
     ) -> dict[str, Any]:
         """The rule when its state is wanted."""
-        end = time.monotonic() + seconds
-        while True:
+
+        def look() -> dict[str, Any] | None:
             rule = self.get(f"/share-access-rules/{rule_id}")["access"]
             if rule["state"] in wanted:
                 return rule
-            if rule["state"] == "error" or time.monotonic() > end:
-                raise AssertionError(f"rule {rule_id} is {rule['state']}, not {wanted}")
-            time.sleep(0.02)
+            assert rule["state"] != "error", f"rule {rule_id} is in error, not {wanted}"
+            return None
+
+        return until(look, f"rule {rule_id} is one of {wanted}", seconds=seconds)
 
     def deny(self, share_id: str, rule_id: str, *, wait: bool = True) -> None:
         """The rule is gone, or going."""

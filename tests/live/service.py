@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import tomli_w
 import yaml
@@ -20,6 +20,8 @@ import yaml
 from tests.lab.process import spawn, stop
 from tests.lab.segment import Segment
 from tests.live.api import Api
+from tests.temporary import Temporary
+from tests.waiting import in_time
 
 _BIN = Path(sys.executable).parent
 START_SECONDS = 60.0
@@ -29,7 +31,7 @@ class NotReady(Exception):
     """The service did not become ready; the text has what it printed."""
 
 
-class Roadstead:
+class Roadstead(Temporary):
     """Runs between enter and exit; afterwards neither process, mount nor file is left.
 
     With a segment its exports are in the segment's service namespace, at its two addresses. The
@@ -73,21 +75,9 @@ class Roadstead:
 
     # --- life ---------------------------------------------------------------------------------
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.clean_up()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.clean_up()
+    def _make(self, undo: ExitStack) -> None:
+        undo.callback(self.clean_up)
+        self.start()
 
     def start(self, *, wait: bool = True, environ: Mapping[str, str] | None = None) -> None:
         """It is ready; NotReady with its log if not. `environ` is for this start only."""
@@ -103,15 +93,15 @@ class Roadstead:
 
     def wait_ready(self) -> None:
         """The supervisor has said that agent and API are ready, since the last start."""
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            # "ready" and the agent's own mark, which the supervisor removes at each start
-            if self.agent_pid is not None and Api(self.url).healthy():
-                return
+
+        def look() -> bool:
             if self._process is None or self._process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise NotReady(self.log.read_text())
+                raise NotReady(self.log.read_text())
+            # The agent's own mark, which the supervisor removes at each start.
+            return self.agent_pid is not None and Api(self.url).healthy()
+
+        if not in_time(look, START_SECONDS):
+            raise NotReady(self.log.read_text())
 
     def stop(self) -> None:
         """Stopped as by systemd: SIGTERM. Exports go on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,11 @@ from tests.lab import nfs4
 from tests.lab.nfs_client import NfsClient
 from tests.live.api import Api
 from tests.live.service import Roadstead
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.lab.fixtures import GuestFactory, SegmentFactory
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.lab.segment import ClientNs, Segment
 
 ALICE, BOB = 10, 11  # the guests' host numbers
+CAROL, DAVE = 68, 200  # those of cheap clients
 BACKEND = "local"
 LEVELS = {"NOENT": "none", "ACCESS": "none", "ROFS": "ro"}  # by what making a file met
 
@@ -38,7 +40,7 @@ class Shared:
     instance: str
 
 
-class Direct:
+class Direct(Temporary):
     """A service between enter and exit, with guests whose addresses are `hosts`."""
 
     def __init__(
@@ -53,21 +55,13 @@ class Direct:
         self._guests = guests
         self._hosts = hosts
 
-    def __enter__(self) -> Direct:
-        self.service.__enter__()
-        try:
-            self.api: Api = self.service.api()
-            self.admin: Api = self.service.api("roadstead-admin")
-            self.guests: list[Guest] = [
-                self._guests([self.segment.nic(host)], modules=["nfsv4"]) for host in self._hosts
-            ]
-        except BaseException:
-            self.service.clean_up()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.service.clean_up()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.enter_context(self.service)
+        self.api: Api = self.service.api()
+        self.admin: Api = self.service.api("roadstead-admin")
+        self.guests: list[Guest] = [
+            self._guests([self.segment.nic(host)], modules=["nfsv4"]) for host in self._hosts
+        ]
 
     # --- shares -------------------------------------------------------------------------------
 
@@ -161,10 +155,10 @@ class Writer:
         """How many it has written."""
         return int(self._guest.sh("cat /tmp/lines 2> /dev/null || echo 0").output or 0)
 
-    def wait_lines(self, more: int) -> float:
-        """It has written so many more; seconds it took. AssertionError when it met an error."""
+    def wait_lines(self, more: int) -> None:
+        """It has written so many more. AssertionError when it met an error."""
         target = self.lines + more
-        return wait_until(lambda: self._goes_on() and self.lines >= target, "a line was written")
+        until(lambda: self._goes_on() and self.lines >= target, "a line was written")
 
     def finish(self) -> int:
         """It has ended without an error and the file is complete: how many lines."""
@@ -184,34 +178,22 @@ class Writer:
 
 def level_of(session: nfs4.Client, share: Shared) -> str:
     """rw, ro or none, for this session. A server that was just started may ask to come again."""
-    found: list[str] = []
-    wait_until(lambda: found.extend(_level(session, share)) or found, "its grace period ends")
-    return found[0]
+    return until(lambda: _level(session, share), "its grace period ends")
 
 
-def _level(session: nfs4.Client, share: Shared) -> list[str]:
-    """The level; [] in the server's grace period."""
+def _level(session: nfs4.Client, share: Shared) -> str | None:
+    """The level; None in the server's grace period."""
     try:
         root = session.lookup(share.pseudo)
         session.close_file(session.open(root, ".probe", write=True, create=True))
     except nfs4.NfsError as refused:
         if refused.status_name == "GRACE":
-            return []
+            return None
         if refused.status_name not in LEVELS:
             raise
-        return [LEVELS[refused.status_name]]
+        return LEVELS[refused.status_name]
     session.remove(root, ".probe")
-    return ["rw"]
-
-
-def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> float:
-    """Seconds it took to become true."""
-    began = time.monotonic()
-    while not true():
-        waited = time.monotonic() - began
-        assert waited < seconds, f"not in {seconds} s: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - began
+    return "rw"
 
 
 def password_of(printed: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from roadstead.model.ids import place_netns
 from tests.lab.filer import LegacyFiler
 from tests.lab.netns import add_netns, in_thread, ip, remove_netns
+from tests.roads.gateway_census import GatewayCensus
 from tests.roads.network import BACKEND, NetworkRoad, Tenant
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ STORAGE_SUBNETS = ["172.30.0.0/24,172.30.0.20-172.30.0.250", "fd30::/64,fd30::20
 PHYSICAL, DEVICE = "storage", "stor0"
 
 
-class StorageNetwork:
+class StorageNetwork(Temporary):
     """A switch with the filer on it and one cable to each host that has gateways."""
 
     def __init__(self, hosts: Sequence[str], **filer: Any) -> None:
@@ -30,29 +32,20 @@ class StorageNetwork:
         self.switch, self.netns = f"rs-{tag}-sw", f"rs-{tag}-filer"
         self._hosts = hosts
         self._filer = filer
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> StorageNetwork:
-        with contextlib.ExitStack() as stack:
-            for netns in (self.switch, self.netns):
-                add_netns(netns)
-                stack.callback(remove_netns, netns)
-            ip(*"link add br0 type bridge forward_delay 0".split(), netns=self.switch)
-            ip(*"link set br0 up".split(), netns=self.switch)
-            self._cable(self.netns, "eth0", "filer")
-            for number, host in enumerate(self._hosts):
-                self._cable(host, DEVICE, f"host{number}")
-            for address in (f"{FILER}/24", f"{FILER6}/64"):
-                flags = ["nodad"] if ":" in address else []
-                ip("address", "add", address, "dev", "eth0", *flags, netns=self.netns)
-            self.filer = stack.enter_context(
-                LegacyFiler(self.netns, [FILER, FILER6], **self._filer)
-            )
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        for netns in (self.switch, self.netns):
+            add_netns(netns)
+            undo.callback(remove_netns, netns)
+        ip(*"link add br0 type bridge forward_delay 0".split(), netns=self.switch)
+        ip(*"link set br0 up".split(), netns=self.switch)
+        self._cable(self.netns, "eth0", "filer")
+        for number, host in enumerate(self._hosts):
+            self._cable(host, DEVICE, f"host{number}")
+        for address in (f"{FILER}/24", f"{FILER6}/64"):
+            flags = ["nodad"] if ":" in address else []
+            ip("address", "add", address, "dev", "eth0", *flags, netns=self.netns)
+        self.filer = undo.enter_context(LegacyFiler(self.netns, [FILER, FILER6], **self._filer))
 
     def _cable(self, netns: str, device: str, port: str) -> None:
         far = ("peer", "name", device, "netns", netns)
@@ -67,28 +60,15 @@ class GatewayRoad(NetworkRoad):
     pool, export = "filer", "gateway"
     filer_options: ClassVar[dict[str, Any]] = {}
 
-    def __enter__(self) -> Self:
-        self._storage = contextlib.ExitStack()
-        try:
-            super().__enter__()
-        except BaseException:
-            self._storage.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            super().__exit__()
-        finally:
-            self._storage.close()
+    def _surround(self, undo: contextlib.ExitStack) -> None:
+        hosts = [host.netns for host in self.lab.hosts]
+        self.storage = undo.enter_context(StorageNetwork(hosts, **self.filer_options))
 
     @property
     def filer(self) -> LegacyFiler:
         return self.storage.filer
 
     def _config(self) -> dict[str, Any]:
-        hosts = [host.netns for host in self.lab.hosts]
-        self.storage = self._storage.enter_context(StorageNetwork(hosts, **self.filer_options))
         config = super()._config()
         config["backends"] = {BACKEND: self.backend()}
         config["network"]["options"]["physical_networks"][PHYSICAL] = DEVICE
@@ -103,6 +83,9 @@ class GatewayRoad(NetworkRoad):
             "roads": ["gateway"],
             "storage": {"physical_network": PHYSICAL, "subnets": STORAGE_SUBNETS},
         }
+
+    def everything(self) -> set[str]:
+        return GatewayCensus(self).everything()
 
     # --- looks behind the scenes --------------------------------------------------------------
 

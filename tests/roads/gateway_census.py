@@ -14,8 +14,10 @@ from roadstead.drivers.export.gateway.rules import mark_of
 from roadstead.drivers.host import conntrack, netlink
 from roadstead.drivers.network.marks import Marks
 from roadstead.model.ids import place_netns
+from tests.differences import differences
 from tests.lab.links import address_texts, find_link
 from tests.lab.netns import NETNS_DIRECTORY, in_thread
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +54,14 @@ class GatewayCensus:
             if server["status"] == "active":
                 mine = [i for i in instances if i["share_server_id"] == server["id"]]
                 found += self._at_gateway(server["id"], mine)
-        found += _differ("directory", self._shares(), {i["id"] for i in instances})
+        found += differences("directory", self._shares(), {i["id"] for i in instances})
         exported = {f"/share-{i['id']}": self._sources(i) for i in instances}
-        found += _differ("export", self._exported(), exported)
+        found += differences("export", self._exported(), exported)
         return found
+
+    def wait_agreed(self) -> None:
+        """Everything is as the database says."""
+        until(lambda: not self.differences(), "all is as the database says", why=self.differences)
 
     def passing(self) -> dict[str, list[str]]:
         """Who may pass to each share, by instance, as the gateways' kernels have it."""
@@ -116,9 +122,9 @@ class GatewayCensus:
                         to for to, at in clients.items() if at == level and (":" in to) == colon
                     )
         there = {name: elements for name, elements in sets.items() if name[:2] in ("rw", "ro")}
-        yield from _differ("set", there, wanted)
+        yield from differences("set", there, wanted)
         tables = {item["table"]["name"] for item in shown if "table" in item}
-        yield from _differ("table", tables, {"roadstead_gateway", "roadstead_state"})
+        yield from differences("table", tables, {"roadstead_gateway", "roadstead_state"})
         yield from self._passing(netns, instances)
 
     def _on_interfaces(self, server_id: str, netns: str) -> Iterator[str]:
@@ -132,7 +138,7 @@ class GatewayCensus:
                 wanted[device].add(f"{row['address']}/{row['prefix_length']}")
         for device, addresses in wanted.items():
             found = address_texts(netns, device) if find_link(netns, device) else set[str]()
-            yield from _differ(f"address of {device}", found, addresses)
+            yield from differences(f"address of {device}", found, addresses)
 
     def _passing(self, netns: str, instances: list[Row]) -> Iterator[str]:
         """Connections, each of which some rule admits; and the kernel forwards them."""
@@ -206,13 +212,3 @@ def _nft(netns: str, *words: str) -> str:
 
 def _run(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
-def _differ(what: str, found: Any, wanted: Any) -> Iterator[str]:
-    """In words, how what was found differs from what was wanted: names, or names with values."""
-    for name in sorted(found):
-        if name not in wanted:
-            yield f"{what} {name} is there"
-        elif isinstance(found, dict) and found[name] != wanted[name]:
-            yield f"{what} {name} is {found[name]}, not {wanted[name]}"
-    yield from (f"{what} {name} is missing" for name in sorted(set(wanted) - set(found)))

@@ -19,13 +19,16 @@ from roadstead.model.errors import InUse
 from roadstead.model.ids import place_netns, standby_place
 from tests.lab.hosts import UNDERLAY
 from tests.lab.netns import ip
-from tests.lab.process import spawn, stop
+from tests.lab.process import spawn, stop, until_ready
 from tests.lab.requirements import LabError, require
 from tests.roads.gateway import DEVICE, PHYSICAL, GatewayRoad
-from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes, wait_until
+from tests.roads.network import BACKEND, COMPUTE, STORAGE, processes
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from tests.roads.network import Tenant
+    from tests.temporary import Temporary
+from tests.roads.network import Tenant
 
 ACTIVE, STANDBY = "node1", "node2"
 CABLES = (UNDERLAY, DEVICE)
@@ -34,22 +37,10 @@ CABLES = (UNDERLAY, DEVICE)
 class PairedRoad(GatewayRoad):
     """A service between enter and exit; the second host stands by for its gateways."""
 
-    def __enter__(self) -> PairedRoad:
+    def _make(self, undo: contextlib.ExitStack) -> None:
         require("keepalived", "conntrackd", root=True)
-        super().__enter__()
-        self._second = contextlib.ExitStack()
-        try:
-            self.standby = self._second.enter_context(StandbyHost(self))
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._second.close()
-        finally:
-            super().__exit__()
+        super()._make(undo)
+        self.standby = undo.enter_context(StandbyHost(self))
 
     def backend(self) -> dict[str, Any]:
         return {**super().backend(), "standby": STANDBY}
@@ -69,11 +60,9 @@ class PairedRoad(GatewayRoad):
         namespaces = self.namespaces(tenant)
         return [a for a, netns in namespaces.items() if address in addresses_in(netns)]
 
-    def wait_held(self, tenant: Tenant, address: str, by: str) -> float:
+    def wait_held(self, tenant: Tenant, address: str, by: str) -> None:
         """Only that one's gateway has it."""
-        return wait_until(
-            lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}"
-        )
+        until(lambda: self.holders(tenant, address) == [by], f"{by} alone has {address}")
 
     def roles(self, tenant: Tenant) -> dict[str, str]:
         """What the service tells of the tenant's two gateways, by agent."""
@@ -109,36 +98,30 @@ class PairedRoad(GatewayRoad):
             ip("link", "set", device, "up", netns=self.host.netns)
 
 
-class StandbyHost:
+class StandbyHost(Temporary):
     """The second host's agent; it shares the service's database and nothing else."""
 
     def __init__(self, road: PairedRoad) -> None:
         self._road = road
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> StandbyHost:
-        with contextlib.ExitStack() as stack:
-            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="rs-standby-"))
-            self.state = Path(made)
-            self._effective = self.state / "effective.json"
-            file = self.state / "roadstead.toml"
-            file.write_text(tomli_w.dumps(self._config()))
-            configuration.write_effective(configuration.load(file, {}), self._effective)
-            stack.callback(self._take_down)
-            stack.callback(self.stop)
-            self.start()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        made = undo.enter_context(tempfile.TemporaryDirectory(prefix="rs-standby-"))
+        self.state = Path(made)
+        self._effective = self.state / "effective.json"
+        file = self.state / "roadstead.toml"
+        file.write_text(tomli_w.dumps(self._config()))
+        configuration.write_effective(configuration.load(file, {}), self._effective)
+        undo.callback(self._take_down)
+        undo.callback(self.stop)
+        self.start()
 
     def start(self) -> None:
         """The agent has looked at its host once."""
         agent = [sys.executable, "-m", "roadstead.agent", "--config", str(self._effective)]
         with (self.state / "log").open("ab") as output:
             self._agent = spawn(agent, output=output)
-        wait_until(self._is_ready, "the standby's agent is ready")
+        mark, about = self.state / "agent.ready", "the standby's agent is ready"
+        until_ready(self._agent, mark.exists, about, seconds=60, log=self.log)
 
     def stop(self) -> None:
         """The agent has ended; what it made stays."""
@@ -153,10 +136,6 @@ class StandbyHost:
     def log(self) -> str:
         """What the agent said last."""
         return (self.state / "log").read_text()[-6000:]
-
-    def _is_ready(self) -> bool:
-        assert self._agent.poll() is None, self.log()
-        return (self.state / "agent.ready").exists()
 
     def _config(self) -> dict[str, Any]:
         road = self._road

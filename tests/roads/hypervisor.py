@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from tests.lab.requirements import LabError
 from tests.lab.segment import Segment
 from tests.live.api import WAIT_SECONDS, Api, Refused
 from tests.live.service import Roadstead
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -43,7 +44,7 @@ BY_NFS: dict[str, Any] = {
 }
 
 
-class Hypervised:
+class Hypervised(Temporary):
     """Between enter and exit a service whose agent is also the compute host of a libvirtd.
 
     libvirtd has a mount namespace of its own. What the agent mounts reaches virtiofsd there,
@@ -56,29 +57,23 @@ class Hypervised:
         self._network = network
         self._domains: list[Domain] = []
 
-    def __enter__(self) -> Hypervised:
-        with contextlib.ExitStack() as stack:
-            self.segment = stack.enter_context(Segment())
-            compute: dict[str, Any] = {}
-            settings = SETTINGS
-            if self._network:
-                self.address = stack.enter_context(compute_leg(self.segment))
-                compute, settings = by_nfs(self.address), BY_NFS
-            self.service = Roadstead(self.segment, settings=settings)
-            self.mounts = self.service.state / "run/compute"
-            stack.callback(self.service.clean_up)
-            self.libvirtd = stack.enter_context(private_libvirtd(self.service))
-            self.service.config["compute"] |= compute
-            self.service.start()
-            stack.callback(self.forget_domains)
-            self.api: Api = self.service.api()
-            self.admin: Api = self.service.api("roadstead-admin")
-            self.project = project_of(self.service, "demo")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self.segment = undo.enter_context(Segment())
+        compute: dict[str, Any] = {}
+        settings = SETTINGS
+        if self._network:
+            self.address = undo.enter_context(compute_leg(self.segment))
+            compute, settings = by_nfs(self.address), BY_NFS
+        self.service = Roadstead(self.segment, settings=settings)
+        self.mounts = self.service.state / "run/compute"
+        undo.callback(self.service.clean_up)
+        self.libvirtd = undo.enter_context(private_libvirtd(self.service))
+        self.service.config["compute"] |= compute
+        self.service.start()
+        undo.callback(self.forget_domains)
+        self.api: Api = self.service.api()
+        self.admin: Api = self.service.api("roadstead-admin")
+        self.project = project_of(self.service, "demo")
 
     # --- VMs ----------------------------------------------------------------------------------
 
@@ -103,7 +98,7 @@ class Hypervised:
             found = next((vm for vm in vms if vm["id"] == domain.id), None)
             return found if found and facts.items() <= found.items() else None
 
-        return wait_for(look, f"VM {domain.name} with {facts}")
+        return until(look, f"VM {domain.name} with {facts}")
 
     def qemu(self, domain: Domain) -> int:
         """The process that runs the guest."""
@@ -160,7 +155,7 @@ class Hypervised:
             assert found["state"] != "error" or state == "error", found["error"]
             return found if found["state"] == state else None
 
-        return wait_for(look, f"attachment in state {state}", seconds)
+        return until(look, f"attachment in state {state}", seconds=seconds)
 
     def detach(self, attachment_id: str, *, force: bool = False, wait: bool = True) -> None:
         """The attachment is gone, or going."""
@@ -171,7 +166,7 @@ class Hypervised:
 
     def wait_gone(self, attachment_id: str, *, seconds: float = WAIT_SECONDS) -> None:
         """The attachment is gone."""
-        wait_for(lambda: self.attachment(attachment_id) is None, "attachment is gone", seconds)
+        until(lambda: self.attachment(attachment_id) is None, "attachment is gone", seconds=seconds)
 
     def operations(self, attachment_id: str) -> list[dict[str, Any]]:
         """The attachment's operations, as its own project sees them."""
@@ -240,7 +235,7 @@ def compute_leg(segment: Segment) -> Generator[str]:
         script = "mount -t tmpfs tmpfs /run && mkdir /run/rpcbind && exec rpcbind -f"
         argv = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script]
         segment.popen(argv)
-        wait_for(lambda: _listens(segment, 111), "rpcbind answers", 10)
+        until(lambda: _listens(segment, 111), "rpcbind answers", seconds=10)
         yield address
 
 
@@ -266,11 +261,10 @@ def private_libvirtd(service: Roadstead) -> Libvirtd:
     mounts.mkdir(parents=True)
 
     class Configured(Libvirtd):
-        def __enter__(self) -> Configured:
-            super().__enter__()
+        def _make(self, undo: contextlib.ExitStack) -> None:
+            super()._make(undo)
             options = {"uri": self.uri, "detach_seconds": 3.0}
             service.config["compute"] = {"hypervisor": "libvirt", "hypervisor_options": options}
-            return self
 
     return Configured(shared=[mounts])
 
@@ -295,12 +289,3 @@ def mount(guest: Guest, attachment: Mapping[str, Any], at: str = "/mnt/share") -
     words: Sequence[str] = attachment["mount_command"].split()
     done = guest.mount(" ".join([*words[:-1], at]))
     assert done.rc == 0, done.output
-
-
-def wait_for(look: Any, what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """What `look` returned, once that was true."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"not in {seconds} s: {what}"
-        time.sleep(0.05)
-    return found

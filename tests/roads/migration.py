@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
@@ -25,8 +25,9 @@ from tests.lab import newer
 from tests.lab.channel import Channel
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
-from tests.lab.process import spawn, stop
-from tests.roads.hypervisor import by_nfs, wait_for
+from tests.lab.process import spawn, stop, until_ready
+from tests.roads.hypervisor import by_nfs
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tests.live.service import Roadstead
 
 
-class ComputeHost:
+class ComputeHost(Temporary):
     """libvirtd and agent of one host; `directory` is where it mounts shares."""
 
     def __init__(self, name: str, service: Roadstead, directory: Path, network: ClientNs) -> None:
@@ -45,18 +46,12 @@ class ComputeHost:
         self._netns = network.netns
         self._service = service
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            self._state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rs-node-")))
-            self.libvirtd = stack.enter_context(Libvirtd(programs=newer.hypervisor()))
-            self.libvirtd.inside(["mount", "-t", "tmpfs", self.name, str(self.directory)])
-            stack.callback(self._stop)
-            self._start()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self._state = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="rs-node-")))
+        self.libvirtd = undo.enter_context(Libvirtd(programs=newer.hypervisor()))
+        self.libvirtd.inside(["mount", "-t", "tmpfs", self.name, str(self.directory)])
+        self._start()
+        undo.callback(stop, self._agent)
 
     def mounted(self) -> list[str]:
         """What is mounted for VMs, by its path below the directory."""
@@ -98,16 +93,8 @@ class ComputeHost:
 
     def wait_ready(self) -> None:
         """The agent has looked at its host once."""
-
-        def look() -> bool:
-            assert self._agent.poll() is None, self.log()
-            return (self._state / "agent.ready").exists()
-
-        wait_for(look, f"agent of {self.name}")
-
-    def _stop(self) -> None:
-        if hasattr(self, "_agent"):
-            stop(self._agent)
+        mark, about = self._state / "agent.ready", f"the agent of {self.name} is ready"
+        until_ready(self._agent, mark.exists, about, seconds=60, log=self.log)
 
 
 class Migrating(Domain):

@@ -11,12 +11,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from roadstead.drivers.host import netlink
 from roadstead.model.ids import place_netns
@@ -27,8 +26,11 @@ from tests.lab.links import links
 from tests.lab.netns import in_thread, ip
 from tests.lab.nfs_client import NfsClient
 from tests.lab.segment import Nic
-from tests.live.service import Roadstead, _merged
-from tests.roads.direct import Shared, level_of, password_of, wait_until
+from tests.live.killable import Killable
+from tests.live.service import _merged
+from tests.roads.direct import Shared, level_of, password_of
+from tests.temporary import Temporary
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,9 +42,12 @@ if TYPE_CHECKING:
 
 BACKEND, TYPE = "local", "isolated"
 CIDR, GATEWAY = "10.0.0.0/24", "10.0.0.1"
+CLIENT = "10.0.0.50"  # the address that shares admit
+# Settings: unused share servers are not kept; what fails again and again fails for good soon, too.
+UNKEPT: dict[str, Any] = {"network": {"unused_minutes": 0}}
+IMPATIENT: dict[str, Any] = {**UNKEPT, "operation_timeout_seconds": 8}
 STORAGE, COMPUTE = 0, 1  # the two hosts; the agent's share servers are on the first
 T = TypeVar("T")
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Tenant:
         return shared
 
 
-class NetworkRoad:
+class NetworkRoad(Temporary):
     """A service between enter and exit. It works on the first of two hosts."""
 
     pool = "image"
@@ -79,28 +84,20 @@ class NetworkRoad:
         self.lab = TwoHosts(directory, ovs=ovs)
         self._settings = settings or {}
         self._networks = networks or {"tenant": {"type": "vxlan", "ids": "1000-1999"}}
-        self._stack = contextlib.ExitStack()
         self._numbers = iter(range(1, 1000))
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self.lab)
-            self.driver = self.lab.driver(STORAGE)
-            self.far = self.lab.driver(COMPUTE)
-            self.service = _Service(
-                pool=self.pool, settings=_merged(self._config(), self._settings)
-            )
-            path = [os.environ.get("PYTHONPATH"), str(_ROOT)]
-            self.service.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-            self.service.environ["ROADSTEAD_TEST_KILL_FILE"] = str(self.service.state / "kill-at")
-            stack.enter_context(self.service)
-            self.admin: Api = self.service.api("roadstead-admin")
-            _make_type(self.admin)
-            self._stack = stack.pop_all()
-        return self
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        undo.enter_context(self.lab)
+        self.driver = self.lab.driver(STORAGE)
+        self.far = self.lab.driver(COMPUTE)
+        self._surround(undo)
+        self.service = Killable(pool=self.pool, settings=_merged(self._config(), self._settings))
+        undo.enter_context(self.service)
+        self.admin: Api = self.service.api("roadstead-admin")
+        _make_type(self.admin)
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _surround(self, undo: contextlib.ExitStack) -> None:
+        """What the service needs besides the two hosts is there."""
 
     @property
     def host(self) -> Host:
@@ -162,10 +159,22 @@ class NetworkRoad:
     def count(self) -> Counter[str]:
         """How many of each there are, NFS servers among them."""
         found = Counter(kind for kind, _ in self.marks())
-        found["server"] = sum(
-            1 for words in processes().values() if is_server(words, self.service.state)
-        )
+        found["server"] = len(self._server_pids())
         return found
+
+    def _server_pids(self) -> list[int]:
+        running = processes().items()
+        return [pid for pid, words in running if is_server(words, self.service.state)]
+
+    def everything(self) -> set[str]:
+        """All there is of share servers, each by kind and name: equal before and after when nothing
+        leaked."""
+        found = {f"{kind} {id_}" for kind, id_ in self.marks()}
+        return found | {f"NFS server {pid}" for pid in self._server_pids()}
+
+    def wait_unused(self) -> None:
+        """No share server is left: the last one's shares have gone, and it is not kept."""
+        until(lambda: not self.servers(), "no share server is left", why=self.servers)
 
     def drift(self) -> list[dict[str, Any]]:
         """What the sweep found."""
@@ -181,10 +190,10 @@ class NetworkRoad:
     def killed_at(self, point: str, act: Callable[[], T]) -> T:
         """What `act` returned; the agent came to `point` and died of SIGKILL there. Another one
         starts already."""
-        before, armed = self.deaths(), self._arm(point)
+        before, armed = self.deaths(), self.service.arm(point)
         found = act()
-        wait_until(lambda: not armed.exists(), f"the agent came to {point}")
-        wait_until(lambda: self.deaths() > before, f"the agent died at {point}")
+        until(lambda: not armed.exists(), f"the agent came to {point}")
+        until(lambda: self.deaths() > before, f"the agent died at {point}")
         return found
 
     @contextlib.contextmanager
@@ -194,33 +203,26 @@ class NetworkRoad:
 
         def arm() -> None:
             while not ended.wait(0.02):
-                self._arm(point)
+                self.service.arm(point)
 
         keeper = threading.Thread(target=arm, name="killer")
-        self._arm(point)
+        armed = self.service.arm(point)
         keeper.start()
         try:
             yield
         finally:
             ended.set()
             keeper.join()
-            (self.service.state / "kill-at").unlink(missing_ok=True)
-
-    def _arm(self, point: str) -> Path:
-        armed = self.service.state / "kill-at"
-        (new := armed.with_suffix(".new")).write_text(point)
-        new.rename(armed)
-        return armed
+            armed.unlink(missing_ok=True)
 
     def deaths(self) -> int:
         """How many agents the supervisor saw die of SIGKILL."""
-        return self.service.log.read_text().count("agent ended (SIGKILL)")
+        return self.service.deaths()
 
     def lose_everything(self) -> None:
         """What a reboot takes: every process, namespace and device of the share servers."""
-        for pid, words in processes().items():
-            if is_server(words, self.service.state):
-                os.kill(pid, signal.SIGKILL)
+        for pid in self._server_pids():
+            os.kill(pid, signal.SIGKILL)
         for mark in self.driver.inventory():
             if mark.kind == "place":
                 ip("netns", "delete", str(mark.facts["netns"]))
@@ -259,6 +261,22 @@ class NetworkRoad:
             yield made
 
 
+class Rented:
+    """A tenant with a share on its network, and a VM there once that has booted."""
+
+    def __init__(self, road: NetworkRoad, name: str) -> None:
+        self.name = name
+        self.tenant: Tenant = road.tenant(name)
+        self.share: Shared = self.tenant.share(CLIENT)
+        self.server = address_of(self.tenant.api, self.share)
+        self.nic = road.nic(self.tenant, CLIENT)
+        self.guest: Guest
+
+    def mount(self, at: str = "/mnt/share", *, options: str = "noac", **how: str) -> NfsClient:
+        """The VM has the share mounted."""
+        return mount(self.guest, self.server, self.share, at, options=options, **how)
+
+
 def network_section(lab: TwoHosts) -> dict[str, Any]:
     """The configuration's [network] of an agent whose share servers are on the first host."""
     first = lab.hosts[STORAGE]
@@ -273,10 +291,6 @@ def network_section(lab: TwoHosts) -> dict[str, Any]:
     if lab.switches:
         options["ovs_database"] = lab.switches[STORAGE].database
     return {"driver": "segments", "options": options}
-
-
-class _Service(Roadstead):
-    command: Sequence[str] = (sys.executable, "-m", "tests.crash.up")
 
 
 def _make_type(admin: Api) -> None:
@@ -364,5 +378,5 @@ def is_server(words: Sequence[str], state: Path) -> bool:
 
 __all__ = [
     "CIDR", "COMPUTE", "STORAGE", "TYPE", "NetworkRoad", "Tenant", "address_of", "connects",
-    "create", "level", "mount", "place_netns", "seen", "wait_until",
+    "create", "level", "mount", "place_netns", "seen",
 ]  # fmt: skip

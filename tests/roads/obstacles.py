@@ -9,7 +9,8 @@ from roadstead.drivers.network.marks import Marks
 from tests.lab.links import find_link
 from tests.lab.netns import ip
 from tests.lab.requirements import LabError
-from tests.roads.network import NetworkRoad, Tenant, create, place_netns, wait_until
+from tests.roads.network import NetworkRoad, Tenant, create, place_netns
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +22,15 @@ def failed_at(road: NetworkRoad, tenant: Tenant, step: str) -> str:
     deaths = road.deaths()
     with road.held_at(f"share_server.create:{step}:before"):
         share_id = create(tenant)
-        wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+        until(lambda: road.deaths() > deaths, "the agent comes to that step")
         (server,) = road.servers()
         clear = OBSTACLES[step](road, tenant, server["id"])
     try:
-        wait_until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
+        until(lambda: _turned_round(road, server["id"]), "what was made is being undone")
     finally:
         clear()
     tenant.api.wait_share(share_id, ("error",))
-    wait_until(lambda: road.server(tenant)["status"] == "error", "the server is in error")
+    until(lambda: road.server(tenant)["status"] == "error", "the server is in error")
     return share_id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,31 +14,13 @@ from tests.live.api import Refused
 from tests.roads.direct import ALICE, BOB, Direct, Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
     from tests.lab.guest import Guest
 
 # One service and two guests serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("direct")]
+ROAD = functools.partial(Direct, hosts=(ALICE, BOB))
 
 GIB = 1 << 30
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE, BOB)) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def alice(direct: Direct) -> Guest:
-    return direct.guests[0]
-
-
-@pytest.fixture(scope="module")
-def bob(direct: Direct) -> Guest:
-    return direct.guests[1]
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,14 @@ from tests.lab import nfs4
 from tests.lab.nfs4_handle import Handle
 from tests.lab.segment import Segment
 from tests.lab.world import make_world
-from tests.roads.direct import ALICE, BOB, Direct, Shared, Writer, wait_until
+from tests.roads.direct import ALICE, BOB, Direct, Shared, Writer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
+    from tests.lab.fixtures import SegmentFactory
     from tests.lab.segment import ClientNs
 
 # One service and two guests serve the whole module.
@@ -32,17 +33,12 @@ pytestmark = [
     pytest.mark.vm,
     pytest.mark.xdist_group("direct-isolation"),
 ]
+ROAD = functools.partial(Direct, hosts=(ALICE, BOB))
 
 MALLORY, VICTIM = 66, 67
 SECRET, MINE = b"secret of the victim\n", b"mallory's own\n"
 Theirs: TypeAlias = "tuple[Shared, Handle]"
 CUT_SECONDS = 10.0  # ten times the second that is promised: these machines are slow
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE, BOB)) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +204,7 @@ def test_deny_cuts_who_is_in_the_middle_of_it_and_nobody_else(direct: Direct) ->
     alice.sh("fallocate -l 64M /mnt/denied/file")
     reads = "echo 3 > /proc/sys/vm/drop_caches; head -c 4096 <&3 > /dev/null && echo > /tmp/read"
     job = alice.start(f"exec 3< /mnt/denied/file; while {reads}; do :; done")
-    wait_until(lambda: alice.sh("ls /tmp/read", check=False).rc == 0, "the first read")
+    until(lambda: alice.sh("ls /tmp/read", check=False).rc == 0, "the first read")
     began = time.monotonic()
     direct.api.deny(share.id, rule["id"])
     refused = alice.result(job, CUT_SECONDS)

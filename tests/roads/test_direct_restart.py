@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.roads.direct import ALICE, Direct, Shared, Writer, wait_until
+from tests.roads.direct import ALICE, DAVE, Direct, Shared, Writer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
     from tests.lab.guest import Guest
     from tests.lab.segment import ClientNs
 
 # One service and one guest serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("direct-restart")]
 
-CAROL, DAVE = 68, 200
 # A minute is promised; here the sweep comes more often, so that the test need not wait so long.
 SETTINGS = {
     "sweep_interval_seconds": 2,
     "backends": {"local": {"export_options": {"lease_seconds": 5}}},
 }
+ROAD = functools.partial(Direct, hosts=(ALICE,), settings=SETTINGS)
 REPAIR_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE,), SETTINGS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def alice(direct: Direct) -> Guest:
-    return direct.guests[0]
-
-
-@pytest.fixture(scope="module")
-def carol(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(CAROL)
-
-
-@pytest.fixture(scope="module")
-def dave(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(DAVE)
 
 
 @pytest.fixture
@@ -81,7 +62,7 @@ def kill_export_server(direct: Direct, _: Writer) -> None:
     """(c) NFS-Ganesha was killed; there is another one, as soon as the sweep saw it."""
     pid = direct.server_pid()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: direct.server_pid() not in (0, pid), "a new NFS-Ganesha", REPAIR_SECONDS)
+    until(lambda: direct.server_pid() not in (0, pid), "a new NFS-Ganesha", seconds=REPAIR_SECONDS)
 
 
 def kill_everything(direct: Direct, _: Writer) -> None:
@@ -106,7 +87,9 @@ def test_a_mounted_guest_goes_on(
     """D-M4: a program with an open file goes on without an error; the rules are as they were."""
     writer = Writer(alice, "/mnt/share")
     happens(direct, writer)
-    print(f"{happens.__name__}: a line was written {writer.wait_lines(1):.2f} s later")
+    began = time.monotonic()
+    writer.wait_lines(1)
+    print(f"{happens.__name__}: a line was written {time.monotonic() - began:.2f} s later")
     writer.wait_lines(2)
     assert writer.finish() > 3
     assert direct.level(carol, share) == "ro"
@@ -169,8 +152,8 @@ def test_what_somebody_broke_by_hand_is_repaired_and_told(
 ) -> None:
     """D-S7: within a minute, told by the API; a mounted guest can go on."""
     alice.sh("echo before > /mnt/share/file")
-    took = break_until_told(direct, share, vandal)
-    print(f"{vandal.__name__}: told {took:.1f} s later: {told(direct, share)}")
+    break_until_told(direct, share, vandal)
+    print(f"{vandal.__name__}: {told(direct, share)}")
     assert direct.level(carol, share) == "ro"
     assert direct.level(dave, share) == "none"
     assert alice.sh("cat /mnt/share/file; echo after > /mnt/share/file").output == "before\n"
@@ -181,13 +164,14 @@ def test_what_somebody_broke_by_hand_is_repaired_and_told(
 
 def break_until_told(
     direct: Direct, share: Shared, vandal: Callable[[Direct, Shared], None]
-) -> float:
-    """Seconds until the service told of it. A sweep that looked just before and mended just after
-    has nothing to tell; then it is broken again."""
+) -> None:
+    """The service told of it. A sweep that looked just before and mended just after has nothing to
+    tell; then it is broken again."""
     for _ in range(3):
         vandal(direct, share)
         with contextlib.suppress(AssertionError):
-            return wait_until(lambda: told(direct, share), "told", REPAIR_SECONDS / 3)
+            until(lambda: told(direct, share), "told", seconds=REPAIR_SECONDS / 3)
+            return
     raise AssertionError(f"nothing was told after {vandal.__name__}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -10,12 +11,9 @@ import pytest
 
 from tests.lab.nfs_client import NfsClient
 from tests.live.api import Refused
-from tests.roads.direct import ALICE, BOB, Direct
+from tests.roads.direct import ALICE, BOB, CAROL, Direct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.fixtures import GuestFactory, SegmentFactory
     from tests.lab.guest import Guest
     from tests.lab.segment import ClientNs
 
@@ -27,7 +25,6 @@ pytestmark = [
     pytest.mark.xdist_group("direct-rules"),
 ]
 
-CAROL, DAVE = 68, 200
 FLAT_PROJECT, CLOSED_PROJECT = "f1a7" * 8, "c105ed" + "0" * 26
 SETTINGS = {
     "projects": {
@@ -35,29 +32,9 @@ SETTINGS = {
         CLOSED_PROJECT: {"require_network_isolation": True},
     }
 }
+ROAD = functools.partial(Direct, hosts=(ALICE, BOB), settings=SETTINGS)
 NOBODYS = "198.51.100.7"
 CUT_SECONDS = 10.0  # ten times the second that is promised: these machines are slow
-
-
-@pytest.fixture(scope="module")
-def direct(segment_factory: SegmentFactory, guest_factory: GuestFactory) -> Iterator[Direct]:
-    with Direct(segment_factory, guest_factory, (ALICE, BOB), SETTINGS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def alice(direct: Direct) -> Guest:
-    return direct.guests[0]
-
-
-@pytest.fixture(scope="module")
-def carol(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(CAROL)
-
-
-@pytest.fixture(scope="module")
-def dave(direct: Direct) -> ClientNs:
-    return direct.segment.client_ns(DAVE)
 
 
 @pytest.fixture(scope="module")

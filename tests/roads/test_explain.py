@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from roadstead.drivers.host import process
 from roadstead.model.ids import bus_prefix
 from tests.lab import nfs4
 from tests.live.service import Roadstead
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,10 +88,7 @@ def _export_id(service: Roadstead, share_id: str) -> int:
 def _sweep(service: Roadstead) -> None:
     """An agent has started and swept once."""
     service.kill_agent()
-    end = time.monotonic() + 60
-    while service.agent_pid is None:
-        assert time.monotonic() < end, service.log.read_text()
-        time.sleep(0.02)
+    until(lambda: service.agent_pid, "another agent is ready", why=service.log.read_text)
 
 
 def _sees(client: ClientNs, segment: Segment, pseudo: str) -> bool:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import secrets
 import socket
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,59 +16,16 @@ from tests.lab.netns import in_thread
 from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import DEVICE, FILER, GatewayRoad
-from tests.roads.network import Tenant, address_of, level, mount, wait_until
+from tests.roads.network import Rented, address_of, level, mount
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.fixtures import GuestFactory
-    from tests.lab.guest import Guest
-    from tests.roads.direct import Shared
+    pass
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow]
+ROAD = GatewayRoad
 
 VM, OTHER, THIRD = "10.0.0.50", "10.0.0.60", "10.0.0.70"
-
-
-class Rented:
-    """A tenant with a share behind its own gateway, and a VM."""
-
-    def __init__(self, road: GatewayRoad, name: str) -> None:
-        self.name = name
-        self.tenant: Tenant = road.tenant(name)
-        self.share: Shared = self.tenant.share(VM)
-        self.server = address_of(self.tenant.api, self.share)
-        self.nic = road.nic(self.tenant, VM)
-        self.guest: Guest
-
-    def mount(self, at: str = "/mnt/share", **how: str) -> NfsClient:
-        return mount(self.guest, self.server, self.share, at, options="noac", **how)
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def two(road: GatewayRoad, guest_factory: GuestFactory) -> tuple[Rented, Rented]:
-    found = Rented(road, "alice"), Rented(road, "bob")
-    with ThreadPoolExecutor() as pool:
-        guests = pool.map(lambda one: guest_factory([one.nic], modules=["nfsv4"]), found)
-        for one, guest in zip(found, guests, strict=True):
-            one.guest = guest
-            # To the filer both are clients, which it knows by the names they give themselves.
-            guest.sh(f"hostname vm-{one.name}")
-    return found
-
-
-@pytest.fixture
-def mounted(two: tuple[Rented, Rented]) -> Iterator[tuple[NfsClient, NfsClient]]:
-    clients = two[0].mount(), two[1].mount()
-    yield clients
-    for client in clients:
-        client.umount()
 
 
 @pytest.mark.isolation
@@ -200,7 +156,7 @@ def test_a_denied_client_is_cut_off_with_its_file_open(
     assert road.at_filer(share) == {}
     assert client.write("/mnt/cut/file", "after", timeout=60).rc != 0
     alice.tenant.api.allow(share.id, VM)
-    wait_until(lambda: client.read("/mnt/cut/file").output == "before", "it reads again")
+    until(lambda: client.read("/mnt/cut/file").output == "before", "it reads again")
     alice.guest.sh("umount -l /mnt/cut")
 
 

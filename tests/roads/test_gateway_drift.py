@@ -18,7 +18,8 @@ from tests.lab.links import address_texts, links
 from tests.lab.netns import in_thread, ip
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, level, wait_until
+from tests.roads.network import CLIENT, address_of, level
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
     from tests.roads.network import Tenant
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-drift")]
+ROAD = GatewayRoad
 
-CLIENT, STRANGER, OWN = "10.0.0.50", "10.0.0.60", "172.30.0.9"
+STRANGER, OWN = "10.0.0.60", "172.30.0.9"
 TABLE = "roadstead_gateway"
 
 
 class Site:
     """A tenant with a share behind its gateway, and how to break it."""
 
-    def __init__(self, road: GatewayRoad) -> None:
-        self.road = road
-        self.tenant: Tenant = road.tenant("alice")
+    def __init__(self, road: GatewayRoad, tenant: Tenant) -> None:
+        self.road, self.tenant = road, tenant
         self.share: Shared = self.tenant.share(CLIENT)
         self.address = address_of(self.tenant.api, self.share)
         self.server = road.server(self.tenant)["id"]
@@ -79,29 +80,12 @@ def swept(road: GatewayRoad) -> None:
         found = api.get("/services", host=host)["services"]
         return not any(service["ensuring"] for service in found)
 
-    wait_until(ended, "the sweep has ended")
+    until(ended, "the sweep has ended")
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def site(road: GatewayRoad) -> Site:
-    return Site(road)
-
-
-@pytest.fixture(scope="module")
-def client(road: GatewayRoad, site: Site) -> Iterator[Client]:
-    with road.client(site.tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
+def site(road: GatewayRoad, tenant: Tenant) -> Site:
+    return Site(road, tenant)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -202,7 +186,7 @@ def test_a_change_by_hand_is_put_right_and_told(
         if told in site.told(before):
             break
     assert told in site.told(before)
-    wait_until(lambda: census.differences() == [], "it is put right")
+    census.wait_agreed()
     assert level(client, site.address, site.share) == "rw"
     with (
         site.road.client(site.tenant, STRANGER) as stranger,
@@ -218,7 +202,7 @@ def test_a_stranger_whom_somebody_let_in_is_cut_off(site: Site) -> None:
     """G-I1: who got in meanwhile does not stay."""
     with site.road.client(site.tenant, STRANGER) as stranger:
         session = _got_in(site, stranger)
-        wait_until(lambda: not _answers(session, site.share), "its session is cut")
+        until(lambda: not _answers(session, site.share), "its session is cut")
         with pytest.raises(ConnectionRefusedError):
             level(stranger, site.address, site.share)
 
@@ -243,7 +227,7 @@ def _got_in(site: Site, stranger: Client) -> nfs4.Client:
             return False
         return True
 
-    wait_until(once, "the stranger got in")
+    until(once, "the stranger got in")
     return sessions[0]
 
 
@@ -282,7 +266,7 @@ def test_an_export_that_no_database_knows_is_withdrawn(road: GatewayRoad, site: 
             clients={"172.30.0.99": "rw"},
         )
     )
-    wait_until(lambda: pseudo_path(instance_id) not in road.filer.clients(), "it is withdrawn")
+    until(lambda: pseudo_path(instance_id) not in road.filer.clients(), "it is withdrawn")
     assert road.filer.clients() == others
     assert path.is_dir()
     told = [e for e in road.drift() if e["resource_id"] == instance_id]

@@ -3,84 +3,34 @@ namespace, in the kernel's tables, in the database, or on the filer."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import CLIENT, IMPATIENT, address_of, create, level, seen
 from tests.roads.test_network_failures import CREATE, DELETE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
     from tests.roads.direct import Shared
     from tests.roads.network import Tenant
 
 pytestmark = [
+    pytest.mark.usefixtures("clean"),
     pytest.mark.crash,
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.xdist_group("gw-failures"),
 ]
+ROAD = functools.partial(GatewayRoad, settings=IMPATIENT)
 
-CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
+OTHER = "10.0.0.60"
 # The tenant's segment and the storage network; a port on each, on the latter one a family.
 ONE_OF_EACH = {"segment": 2, "port": 3, "place": 1, "server": 0}
 PHASES = ("before", "effect", "journal")
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    """Unused gateways are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
-    with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: GatewayRoad) -> Tenant:
-    return road.tenant("alice")
-
-
-@pytest.fixture(scope="module")
-def client(road: GatewayRoad, tenant: Tenant) -> Iterator[Client]:
-    with road.client(tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
-
-
-@pytest.fixture(scope="module")
-def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
-    """What there is when every share has gone again."""
-    tenant.api.delete_share(tenant.share(CLIENT).id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    return census.everything()
-
-
-@pytest.fixture(autouse=True)
-def clean(
-    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str]
-) -> Iterator[None]:
-    """Without shares nothing is left; a test that fails leaves the next one an empty host."""
-    yield
-    for share in tenant.api.get("/shares")["shares"]:
-        tenant.api.wait_share(share["id"], ("available", "error"))
-        tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    assert census.everything() == empty
-
-
-@pytest.fixture
-def kept(tenant: Tenant) -> Shared:
-    """A share for whose sake the gateway stays."""
-    return tenant.share(CLIENT)
 
 
 # What was done and is not in the journal yet is the hardest; the other phases are tried without
@@ -106,7 +56,7 @@ def test_a_kill_at_any_step_of_making_and_removing_a_gateway(
     assert census.differences() == []
     point = f"share_server.delete:{removed}:effect"
     road.killed_at(point, lambda: tenant.api.delete_share(share_id, wait=False))
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    road.wait_unused()
     assert census.everything() == empty
 
 

@@ -10,11 +10,10 @@ import pytest
 from tests.lab import nfs4
 from tests.roads.direct import LEVELS, Shared
 from tests.roads.gateway import GatewayRoad, Tenant
-from tests.roads.network import TYPE, address_of, wait_until
+from tests.roads.network import TYPE, address_of
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -44,15 +43,7 @@ class FixedRoad(GatewayRoad):
         return {**config, "filer": {**filer, "tree": "", "path": ""}, "pool_options": {}}
 
 
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FixedRoad]:
-    with FixedRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: FixedRoad) -> Tenant:
-    return road.tenant("alice")
+ROAD = FixedRoad
 
 
 def level(client: Client, server: str, share: Shared) -> str:
@@ -102,5 +93,5 @@ def test_an_export_is_nobody_elses_before_it_was_emptied(road: FixedRoad, tenant
     (road.filer.root / "vol/one/file").unlink()
     (freed,) = road.service.state.glob("filers/local/*one.json")
     freed.unlink()
-    wait_until(lambda: free(road) >= 5, "the scheduler knows of it")
+    until(lambda: free(road) >= 5, "the scheduler knows of it")
     assert other.share(WRITER).pseudo == "/vol/one"

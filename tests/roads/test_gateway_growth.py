@@ -9,32 +9,21 @@ import pytest
 
 from tests.roads.gateway import FILER6, GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import CLIENT, address_of, create, level, seen
 from tests.roads.test_network_failures import UPDATE
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.roads.direct import Shared
     from tests.roads.network import Tenant
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-growth")]
+ROAD = GatewayRoad
 
-CLIENT, STRANGER = "10.0.0.50", "10.0.0.60"
+STRANGER = "10.0.0.60"
 SECOND_CIDR, SECOND_CLIENT = "10.7.0.0/24", "10.7.0.50"
 SIX_CIDR, SIX_CLIENT, SIX_STRANGER = "fd07::/64", "fd07::50", "fd07::60"
 MANY, RULES = 20, 10
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    with GatewayRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
 
 
 def _ids(cidr: str) -> dict[str, str]:
@@ -54,7 +43,7 @@ def _grow(road: GatewayRoad, tenant: Tenant, cidr: str, *, killed_at: str = "") 
         road.killed_at(killed_at, act)
     else:
         act()
-    wait_until(lambda: tenant.api.get(where)["share_network"]["status"] == "active", "it is active")
+    until(lambda: tenant.api.get(where)["share_network"]["status"] == "active", "it is active")
 
 
 def _addresses(tenant: Tenant, share: Shared) -> list[str]:
@@ -173,7 +162,7 @@ def test_shares_go_while_their_rules_change(road: GatewayRoad, census: GatewayCe
 
     with ThreadPoolExecutor(RULES) as pool:
         list(pool.map(change, shares))
-    wait_until(lambda: not road.unfinished(), "all operations have ended")
+    until(lambda: not road.unfinished(), "all operations have ended")
     assert before - road.leased() == RULES * 3
     assert exported - len(road.filer.exports()) == RULES
     assert census.differences() == []

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,10 +19,11 @@ from tests.lab.rpc import RpcError
 from tests.lab.segment import Segment
 from tests.roads.direct import Shared, Writer
 from tests.roads.gateway import DEVICE, PHYSICAL, GatewayRoad
-from tests.roads.network import BACKEND, NetworkRoad, Tenant, address_of, level, mount
+from tests.roads.network import Tenant, address_of, level, mount
+from tests.temporary import Temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tests.lab.fixtures import GuestFactory
     from tests.lab.guest import Guest
@@ -33,30 +34,23 @@ FILER = 2  # its number on the storage network
 VM, OTHER, THIRD = "10.0.0.50", "10.0.0.60", "10.0.0.70"
 
 
-class KnfsdNetwork:
+class KnfsdNetwork(Temporary):
     """A storage network with a leg in the agent's namespace, where one logs in to the filer and
     mounts its tree, and a cable to each host that has gateways."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._hosts = hosts
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            self.segment = stack.enter_context(Segment(service_netns=False))
-            for number, host in enumerate(self._hosts):
-                self._cable(host, f"host{number}")
-            admin = [self.segment.server]
-            self.filer = stack.enter_context(KnfsdFiler(self.segment.nic(FILER), admin=admin))
-            self.tree = Path(tempfile.mkdtemp(prefix="rs-tree-", dir="/tmp"))
-            stack.callback(self.tree.rmdir)
-            # The agent leaves it mounted when it ends.
-            stack.callback(self._mount().ensure_absent)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self.segment = undo.enter_context(Segment(service_netns=False))
+        for number, host in enumerate(self._hosts):
+            self._cable(host, f"host{number}")
+        admin = [self.segment.server]
+        self.filer = undo.enter_context(KnfsdFiler(self.segment.nic(FILER), admin=admin))
+        self.tree = Path(tempfile.mkdtemp(prefix="rs-tree-", dir="/tmp"))
+        undo.callback(self.tree.rmdir)
+        # The agent leaves it mounted when it ends.
+        undo.callback(self._mount().ensure_absent)
 
     @property
     def source(self) -> str:
@@ -86,13 +80,8 @@ class KnfsdNetwork:
 class KnfsdRoad(GatewayRoad):
     storage: KnfsdNetwork  # type: ignore[assignment]
 
-    def _config(self) -> dict[str, Any]:
-        hosts = [host.netns for host in self.lab.hosts]
-        self.storage = self._storage.enter_context(KnfsdNetwork(hosts))
-        config = NetworkRoad._config(self)
-        config["backends"] = {BACKEND: self.backend()}
-        config["network"]["options"]["physical_networks"][PHYSICAL] = DEVICE
-        return config
+    def _surround(self, undo: contextlib.ExitStack) -> None:
+        self.storage = undo.enter_context(KnfsdNetwork([host.netns for host in self.lab.hosts]))
 
     def backend(self) -> dict[str, Any]:
         machine = self.storage.filer
@@ -135,16 +124,7 @@ class KnfsdRoad(GatewayRoad):
         return found
 
 
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnfsdRoad]:
-    made = KnfsdRoad(tmp_path_factory.mktemp("gw"))
-    with made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: KnfsdRoad) -> Tenant:
-    return road.tenant("alice")
+ROAD = KnfsdRoad
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ gateway's namespace, in the kernel's tables, in the database, or on the filer.""
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from tests.lab.netns import ip
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import create, wait_until
+from tests.roads.network import CLIENT, IMPATIENT, create
 from tests.roads.obstacles import OBSTACLES, failed_at
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,54 +22,13 @@ if TYPE_CHECKING:
     from tests.roads.direct import Shared
     from tests.roads.network import Tenant
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-leaks")]
-
-CLIENT = "10.0.0.50"
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    """Unused gateways are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
-    with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: GatewayRoad) -> Tenant:
-    return road.tenant("alice")
-
-
-@pytest.fixture(scope="module")
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
-
-
-@pytest.fixture(scope="module")
-def empty(road: GatewayRoad, tenant: Tenant, census: GatewayCensus) -> set[str]:
-    """What there is when every share has gone again."""
-    tenant.api.delete_share(tenant.share(CLIENT).id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    return census.everything()
-
-
-@pytest.fixture(autouse=True)
-def clean(
-    road: GatewayRoad, tenant: Tenant, census: GatewayCensus, empty: set[str]
-) -> Iterator[None]:
-    """Without shares nothing is left; a test that fails leaves the next one an empty host."""
-    yield
-    for share in tenant.api.get("/shares")["shares"]:
-        tenant.api.wait_share(share["id"], ("available", "error"))
-        tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no gateway is left")
-    assert census.everything() == empty
-
-
-@pytest.fixture
-def kept(tenant: Tenant) -> Shared:
-    """A share for whose sake the gateway stays."""
-    return tenant.share(CLIENT)
+pytestmark = [
+    pytest.mark.usefixtures("clean"),
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("gw-leaks"),
+]
+ROAD = functools.partial(GatewayRoad, settings=IMPATIENT)
 
 
 @pytest.mark.parametrize("step", OBSTACLES)
@@ -79,7 +40,7 @@ def test_a_failure_at_any_step_of_a_gateway_leaves_nothing(
     assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
     assert road.count().total() == 0
     tenant.api.delete_share(share_id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    road.wait_unused()
     assert census.everything() == empty
 
 
@@ -119,7 +80,7 @@ def test_a_failure_at_any_step_of_a_share_leaves_nothing(
     with contextlib.ExitStack() as stack:
         with road.held_at(f"share.create:{step}:before"):
             share_id = create(tenant)
-            wait_until(lambda: road.deaths() > deaths, "the agent comes to that step")
+            until(lambda: road.deaths() > deaths, "the agent comes to that step")
             stack.enter_context(obstacle(road, _instance(road, share_id)))
         tenant.api.wait_share(share_id, ("error",))
         assert [m["message_level"] for m in _messages(tenant, share_id)] == ["ERROR"]
@@ -171,7 +132,7 @@ def test_a_share_is_deleted_while_its_gateway_is_lost(
     road.service.kill_agent()
     ip("netns", "delete", road.netns(tenant))
     tenant.api.delete_share(kept.id)
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    road.wait_unused()
     assert census.differences() == []
 
 

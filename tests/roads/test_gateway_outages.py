@@ -4,6 +4,7 @@ denied is cut off at once all the same, and nothing is left over."""
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from tests.lab import nfs4
 from tests.roads.gateway import GatewayRoad
 from tests.roads.gateway_census import GatewayCensus
-from tests.roads.network import address_of, connects, create, level, wait_until
+from tests.roads.network import CLIENT, address_of, connects, create, level
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,20 +23,9 @@ if TYPE_CHECKING:
     from tests.roads.network import Tenant
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("gw-outages")]
+ROAD = functools.partial(GatewayRoad, settings={"operation_timeout_seconds": 8})
 
-CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRoad]:
-    settings = {"operation_timeout_seconds": 8}
-    with GatewayRoad(tmp_path_factory.mktemp("gw"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: GatewayRoad) -> Tenant:
-    return road.tenant("alice")
+OTHER = "10.0.0.60"
 
 
 @pytest.fixture
@@ -46,20 +37,9 @@ def share(tenant: Tenant) -> Iterator[Shared]:
 
 
 @pytest.fixture(scope="module")
-def client(road: GatewayRoad, tenant: Tenant) -> Iterator[Client]:
-    with road.client(tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def other(road: GatewayRoad, tenant: Tenant) -> Iterator[Client]:
     with road.client(tenant, OTHER) as made:
         yield made
-
-
-@pytest.fixture
-def census(road: GatewayRoad) -> GatewayCensus:
-    return GatewayCensus(road)
 
 
 @pytest.fixture
@@ -89,7 +69,7 @@ def test_clients_do_not_notice_a_killed_agent(
     with nfs4.Client(address_of(tenant.api, share), netns=client.netns) as session:
         road.service.kill_agent()
         session.lookup(share.pseudo)
-        wait_until(lambda: road.service.agent_pid not in (None, old), "another agent is ready")
+        until(lambda: road.service.agent_pid not in (None, old), "another agent is ready")
         session.lookup(share.pseudo)
     assert census.everything() - before == set()
     assert census.differences() == []
@@ -112,8 +92,8 @@ def test_what_was_lost_is_made_again(
     road.lose_everything()
     if not running:
         road.service.start()
-    wait_until(lambda: _level(client, server, share) == "rw", "the client reaches its share")
-    wait_until(lambda: census.differences() == [], "all is as the database says")
+    until(lambda: _level(client, server, share) == "rw", "the client reaches its share")
+    census.wait_agreed()
 
 
 def test_what_was_removed_while_the_agent_was_away_does_not_return(
@@ -130,7 +110,7 @@ def test_what_was_removed_while_the_agent_was_away_does_not_return(
         db.execute("DELETE FROM shares WHERE id = ?", (gone.id,))
         db.execute("DELETE FROM access_rules WHERE share_id = ?", (share.id,))
     road.service.start()
-    wait_until(lambda: census.differences() == [], "all is as the database says")
+    census.wait_agreed()
     assert gone.pseudo not in road.filer.exports().values()
     assert not any(connects(client, address) for address in where)
     leaked = {d["resource_id"] for d in road.drift() if d["kind"] == "leaked"}
@@ -146,7 +126,7 @@ def test_a_filer_that_forgot_our_exports(
     """G-I5: it was set up anew; the sweep makes them all again."""
     (road.filer.rules / "roadstead.conf").write_text("")
     road.filer.restart()
-    wait_until(lambda: census.differences() == [], "both sides say the same")
+    census.wait_agreed()
     assert level(client, address_of(tenant.api, share), share) == "rw"
 
 
@@ -162,7 +142,7 @@ def test_a_rule_waits_for_the_filer(
     server = address_of(tenant.api, share)
     down()
     rule = tenant.api.allow(share.id, OTHER, "ro", wait=False)
-    wait_until(lambda: _attempts(road, rule["id"]) > 1, "it was tried more than once")
+    until(lambda: _attempts(road, rule["id"]) > 1, "it was tried more than once")
     shown = tenant.api.get(f"/share-access-rules/{rule['id']}")["access"]
     assert shown["state"] in ("queued_to_apply", "applying")
     assert not connects(other, server)
@@ -191,15 +171,15 @@ def test_who_is_denied_is_cut_off_without_the_filer(
     assert OTHER in census.connected(tenant)
     request.getfixturevalue(away)()
     tenant.api.deny(share.id, rule["id"], wait=False)
-    wait_until(lambda: not _passes(census, share, OTHER), "nobody passes there", 5)
-    wait_until(lambda: OTHER not in census.connected(tenant), "its connection is cut", 5)
+    until(lambda: not _passes(census, share, OTHER), "nobody passes there", seconds=5)
+    until(lambda: OTHER not in census.connected(tenant), "its connection is cut", seconds=5)
     with pytest.raises((OSError, EOFError)):
         session.lookup(share.pseudo)
     assert not connects(other, server)
     assert tenant.api.send("GET", f"/share-access-rules/{rule['id']}").status_code == 200
     road.filer.go_on() if away == "hangs" else road.filer.start()
     tenant.api.wait_gone(f"/share-access-rules/{rule['id']}")
-    wait_until(lambda: census.differences() == [], "both sides say the same")
+    census.wait_agreed()
 
 
 def _passes(census: GatewayCensus, share: Shared, client: str) -> bool:
@@ -212,7 +192,7 @@ def test_a_share_waits_for_the_filer(
     """A short outage only takes time."""
     down()
     share_id = create(tenant)
-    wait_until(lambda: _attempts(road, _instance(road, share_id)) > 1, "it was tried twice")
+    until(lambda: _attempts(road, _instance(road, share_id)) > 1, "it was tried twice")
     road.filer.start()
     tenant.api.wait_share(share_id)
     tenant.api.allow(share_id, CLIENT)
@@ -234,7 +214,7 @@ def test_a_share_that_cannot_wait_any_longer_leaves_nothing(
     tenant.api.wait_share(share_id, ("error",))
     road.filer.start()
     tenant.api.delete_share(share_id)
-    wait_until(lambda: census.differences() == [], "both sides say the same")
+    census.wait_agreed()
     assert census.everything() == before
 
 

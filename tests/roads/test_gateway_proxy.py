@@ -18,7 +18,7 @@ from tests.lab.nfs_client import NfsClient
 from tests.roads.direct import Writer
 from tests.roads.gateway import FILER, GatewayRoad
 from tests.roads.network import (
-    Tenant,
+    Rented,
     address_of,
     connects,
     is_server,
@@ -26,14 +26,11 @@ from tests.roads.network import (
     mount,
     place_netns,
     processes,
-    wait_until,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
-    from tests.lab.guest import Guest
     from tests.roads.direct import Shared
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow]
@@ -86,25 +83,7 @@ class ProxyRoad(GatewayRoad):
         return in_thread(netns, Path("/proc/sys/net", file).read_text).strip()
 
 
-class Rented:
-    """A tenant with a share behind its own gateway, and a VM."""
-
-    def __init__(self, road: ProxyRoad, name: str) -> None:
-        self.tenant: Tenant = road.tenant(name)
-        self.share: Shared = self.tenant.share(VM)
-        self.server = address_of(self.tenant.api, self.share)
-        self.nic = road.nic(self.tenant, VM)
-        self.guest: Guest
-
-    def mount(self, at: str = "/mnt/share", options: str = "noac", **how: str) -> NfsClient:
-        return mount(self.guest, self.server, self.share, at, options=options, **how)
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyRoad]:
-    made = ProxyRoad(tmp_path_factory.mktemp("px"))
-    with made:
-        yield made
+ROAD = ProxyRoad
 
 
 @pytest.fixture(scope="module")
@@ -227,14 +206,14 @@ def test_a_denied_client_is_cut_off_with_its_file_open(road: ProxyRoad, alice: R
     client = mount(alice.guest, server, share, "/mnt/cut", options="soft,timeo=10,retrans=1,noac")
     script = "exec 3> /mnt/cut/file; echo before >&3; sync; until [ -e /tmp/go ]; do sleep .1; done"
     job = alice.guest.start(f"rm -f /tmp/go; {script}; echo after >&3 && sync /mnt/cut/file")
-    wait_until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it is open")
+    until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it is open")
     alice.tenant.api.deny(share.id, rule["id"])
     assert road.at_filer(share) == {road.storage_address(share): "ro"}
     assert client.write("/mnt/cut/more", "x").rc != 0
     alice.guest.sh("touch /tmp/go")
     assert job.outcome.result(60).rc != 0
     alice.tenant.api.allow(share.id, VM)
-    wait_until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it reads again")
+    until(lambda: client.read("/mnt/cut/file").output.strip() == "before", "it reads again")
     client.umount("/mnt/cut")
     alice.tenant.api.delete_share(share.id)
 
@@ -242,7 +221,7 @@ def test_a_denied_client_is_cut_off_with_its_file_open(road: ProxyRoad, alice: R
 def test_the_filer_restarts_under_load(road: ProxyRoad, alice: Rented) -> None:
     """G-I4: the gateway's session with the filer is dead for good. That is found and mended; a file
     that is open in the VM stays open, and nothing is lost."""
-    alice.mount("/mnt/load", "noac,sync")
+    alice.mount("/mnt/load", options="noac,sync")
     writer = Writer(alice.guest, "/mnt/load")
     before = road.gateway_pids(alice.share)
     road.filer.kill()
@@ -255,7 +234,7 @@ def test_the_filer_restarts_under_load(road: ProxyRoad, alice: Rented) -> None:
 
 def test_the_gateway_dies_under_load(road: ProxyRoad, alice: Rented) -> None:
     """G-I4, G-I5: it is started anew, with the rules it had."""
-    alice.mount("/mnt/load", "noac,sync")
+    alice.mount("/mnt/load", options="noac,sync")
     writer = Writer(alice.guest, "/mnt/load")
     (pid,) = road.gateway_pids(alice.share)
     os.kill(pid, signal.SIGKILL)

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.roads.network import address_of, create, level, seen, wait_until
+from tests.roads.network import CLIENT, UNKEPT, address_of, create, level, seen
 from tests.roads.test_gateway_proxy import ProxyRoad
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.roads.network import Tenant
 
 pytestmark = [pytest.mark.crash, pytest.mark.real, pytest.mark.slow]
+ROAD = functools.partial(ProxyRoad, settings=UNKEPT)
 
-CLIENT, OTHER = "10.0.0.50", "10.0.0.60"
+OTHER = "10.0.0.60"
 STEPS = [
     ("share_server.create:export:effect", "share_server.delete:export:effect"),
     ("share_server.create:export:before", "share_server.delete:place:before"),
     ("share.create:export:effect", "share.delete:export:effect"),
     ("share.create:pool:effect", "share.delete:export:before"),
 ]
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyRoad]:
-    """Unused gateways are not kept."""
-    made = ProxyRoad(tmp_path_factory.mktemp("px"), settings={"network": {"unused_minutes": 0}})
-    with made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: ProxyRoad) -> Tenant:
-    return road.tenant("alice")
 
 
 @pytest.mark.parametrize(("making", "removing"), STEPS)
@@ -52,7 +40,7 @@ def test_a_kill_while_a_share_comes_and_goes(
     with road.client(tenant, CLIENT) as client:
         assert level(client, address_of(tenant.api, share), share) == "rw"
     road.killed_at(removing, lambda: tenant.api.delete_share(share_id, wait=False))
-    wait_until(lambda: not road.servers(), "no gateway is left")
+    road.wait_unused()
     assert road.filer.exports() == before
     # The tests' own host has the tenant's segment, too.
     assert {kind: n for kind, n in road.count().items() if n and kind != "segment"} == {}
@@ -74,7 +62,7 @@ def test_a_kill_while_a_rule_changes(road: ProxyRoad, tenant: Tenant, phase: str
             f"access.deny:access:{phase}",
             lambda: tenant.api.deny(share.id, rule["id"], wait=False),
         )
-        wait_until(lambda: len(tenant.api.rules(share.id)) == 1, "the rule is gone")
+        until(lambda: len(tenant.api.rules(share.id)) == 1, "the rule is gone")
         assert road.at_filer(share) == {own: "ro"}
         assert level(other, server, share) == "none"
     tenant.api.delete_share(share.id)

@@ -11,11 +11,10 @@ from tests.lab.frames import Capture
 from tests.roads.direct import Writer
 from tests.roads.gateway import DEVICE
 from tests.roads.gateway_pair import ACTIVE, STANDBY, PairedRoad, addresses_in
-from tests.roads.network import COMPUTE, address_of, level, mount, wait_until
+from tests.roads.network import COMPUTE, address_of, level, mount
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
     from tests.lab.guest import Guest
     from tests.lab.hosts import Client
@@ -28,20 +27,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("gw-standby"),
 ]
+ROAD = PairedRoad
 
 VM, STRANGER, DENIED = "10.0.0.50", "10.0.0.60", "10.0.0.70"
 VRRP = 112
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PairedRoad]:
-    with PairedRoad(tmp_path_factory.mktemp("gw")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: PairedRoad) -> Tenant:
-    return road.tenant("alice")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +38,7 @@ def share(road: PairedRoad, tenant: Tenant) -> Shared:
     """The standby has everything of it."""
     made = tenant.share(VM)
     netns = road.namespaces(tenant)[STANDBY]
-    wait_until(lambda: "set rw4_" in rules(netns), "the standby has the share's rules")
+    until(lambda: "set rw4_" in rules(netns), "the standby has the share's rules")
     return made
 
 
@@ -103,8 +92,9 @@ def test_the_host_of_a_gateway_dies_under_load(
         road.service.kill()
         road.kill_gateways(tenant)
         road.pull_cables()
-        seconds = [writer.wait_lines(n) and time.monotonic() - began for n in (1, 20)]
-        print(f"a line after {seconds[0]:.1f} s, 20 after {seconds[1]:.1f} s")
+        for more in (1, 20):
+            writer.wait_lines(more)
+            print(f"{more} more lines after {time.monotonic() - began:.1f} s")
         assert server in addresses_in(road.namespaces(tenant)[STANDBY])
         for client in (stranger, denied):
             with pytest.raises(ConnectionRefusedError):
@@ -113,9 +103,7 @@ def test_the_host_of_a_gateway_dies_under_load(
         road.service.start()
         began = time.monotonic()
         road.wait_held(tenant, server, ACTIVE)
-        wait_until(
-            lambda: road.roles(tenant) == {ACTIVE: "active", STANDBY: "standby"}, "it is told so"
-        )
+        until(lambda: road.roles(tenant) == {ACTIVE: "active", STANDBY: "standby"}, "it is told so")
         writer.wait_lines(20)
         print(f"back on its own host, and 20 lines, after {time.monotonic() - began:.1f} s")
         with pytest.raises(ConnectionRefusedError):
@@ -139,10 +127,10 @@ def test_a_denied_client_is_cut_while_the_first_host_is_dead(
         road.kill_gateways(tenant)
         road.pull_cables()
         try:
-            wait_until(lambda: admits(denied, server, share), "the standby serves")
+            until(lambda: admits(denied, server, share), "the standby serves")
             # As the API of another host would.
             road.set_rule_state(rule["id"], "queued_to_deny")
-            wait_until(lambda: not admits(denied, server, share), "the client is refused")
+            until(lambda: not admits(denied, server, share), "the client is refused")
             assert road.namespaces(tenant)[STANDBY]
         finally:
             road.set_rule_state(rule["id"], "active")
@@ -166,10 +154,10 @@ def test_nothing_is_left_on_either_host(road: PairedRoad) -> None:
     tenant = road.tenant("bob")
     share = tenant.share(VM)
     namespaces = road.namespaces(tenant)
-    wait_until(lambda: addresses_in(namespaces[STANDBY]), "the standby is there")
+    until(lambda: addresses_in(namespaces[STANDBY]), "the standby is there")
     tenant.api.delete_share(share.id)
     server = road.server(tenant)
     road.admin.call("DELETE", f"/share-servers/{server['id']}")
-    wait_until(lambda: not road.servers(tenant.network), "the share server is gone")
+    until(lambda: not road.servers(tenant.network), "the share server is gone")
     for netns in namespaces.values():
-        wait_until(lambda n=netns: not addresses_in(n), "its gateways are gone")
+        until(lambda n=netns: not addresses_in(n), "its gateways are gone")

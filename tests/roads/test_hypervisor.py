@@ -10,22 +10,15 @@ import pytest
 
 from roadstead.drivers.host import mount_table as table
 from tests.live.api import Refused
-from tests.roads.hypervisor import Hypervised, mount, v1, wait_for
+from tests.roads.hypervisor import Hypervised, mount, v1
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 # One service, one libvirtd and two guests serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor")]
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
+ROAD = Hypervised
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +179,7 @@ def _waiting(hv: Hypervised, attachment_id: str) -> dict:
         found = hv.operations(attachment_id)
         return next((o for o in found if o["verb"] == "attachment.detach" and o["error"]), None)
 
-    return wait_for(look, "a detachment that waits for the guest")
+    return until(look, "a detachment that waits for the guest")
 
 
 def test_a_9p_device_leaves_by_force(hv: Hypervised) -> None:

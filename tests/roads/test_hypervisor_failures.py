@@ -14,22 +14,17 @@ from roadstead.drivers.host import mounts
 from tests.conformance.libvirt_lab import end
 from tests.lab.process import stop
 from tests.lab.requirements import LabError
-from tests.roads.hypervisor import Hypervised, mount, v1, wait_for
+from tests.roads.hypervisor import Hypervised, mount, v1
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-failures")]
+ROAD = Hypervised
 SOON = 10.0  # seconds for what is watched, not looked for
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +60,7 @@ def test_a_vm_stops_and_starts(hv: Hypervised, vm: Domain, attached: str) -> Non
     """H-I12: by its own shutdown."""
     vm.start("sync; poweroff -f")
     hv.wait_attachment(attached, "inactive", seconds=SOON)
-    wait_for(lambda: not hv.daemons(attached), "its daemon has ended")
+    until(lambda: not hv.daemons(attached), "its daemon has ended")
     vm.power_off()
     vm.power_on()
     _mounted_again(hv, vm, attached, "before\n")
@@ -75,7 +70,7 @@ def test_a_vm_dies(hv: Hypervised, vm: Domain, attached: str) -> None:
     """H-I12: QEMU by SIGKILL."""
     end(hv.qemu(vm))
     hv.wait_attachment(attached, "inactive", seconds=SOON)
-    wait_for(lambda: not hv.daemons(attached), "its daemon has ended")
+    until(lambda: not hv.daemons(attached), "its daemon has ended")
     vm.power_off()
     vm.power_on()
     _mounted_again(hv, vm, attached, "before\n")
@@ -88,7 +83,7 @@ def test_a_vm_that_is_undefined_takes_everything_with_it(hv: Hypervised, share: 
     mount(gone, made)
     gone.close()
     hv.wait_gone(made["id"], seconds=SOON)
-    wait_for(lambda: not hv.left(made["id"]), "nothing of it is left")
+    until(lambda: not hv.left(made["id"]), "nothing of it is left")
     assert f"{hv.instance(share)}/rw" not in hv.mounted()
     hv.api.delete_share(share)
 
@@ -171,7 +166,7 @@ def test_the_host_reboots(hv: Hypervised, vm: Domain, attached: str) -> None:
         vm.power_on()
     vm.power_off()
     hv.service.start()
-    wait_for(lambda: hv.left(attached) == before, "its view is there again")
+    until(lambda: hv.left(attached) == before, "its view is there again")
     assert hv.shown(attached)["state"] == "inactive"
     vm.power_on()
     _mounted_again(hv, vm, attached, "before\n")
@@ -183,8 +178,8 @@ def test_leftovers_of_no_attachment_go(hv: Hypervised, vm: Domain) -> None:
     made = hv.attach(share, vm)
     with hv.database() as database:
         database.execute("DELETE FROM attachments WHERE id = ?", (made["id"],))
-    wait_for(lambda: not hv.left(made["id"]), "nothing of it is left")
-    wait_for(lambda: f"{hv.instance(share)}/rw" not in hv.mounted(), "the share is unmounted")
+    until(lambda: not hv.left(made["id"]), "nothing of it is left")
+    until(lambda: f"{hv.instance(share)}/rw" not in hv.mounted(), "the share is unmounted")
     drift = v1(hv.admin, "GET", "/drift")["drift"]
     assert ("leaked", "attachment") in {(d["kind"], d["resource_type"]) for d in drift}
 

@@ -13,10 +13,8 @@ from roadstead.drivers.host import mount_table as table
 from tests.roads.hypervisor import Hypervised, mount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 pytestmark = [
@@ -25,6 +23,7 @@ pytestmark = [
     pytest.mark.vm,
     pytest.mark.xdist_group("hypervisor-guest"),
 ]
+ROAD = Hypervised
 DRIVERS = ("virtiofs", "9p")
 
 # open_by_handle_at(2) on the mount argv[1], of every inode number up to argv[2] and of what
@@ -61,12 +60,6 @@ int main(int n, char **a) {
   return 0;
 }
 """
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
 
 
 class Attached:

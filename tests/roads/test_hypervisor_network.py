@@ -5,6 +5,7 @@ This machine's kernel has no NFS client; the host mounts by FUSE, by NFSv3.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +14,14 @@ from roadstead.drivers.host import mount_table as table
 from tests.lab import nfs4
 from tests.live.api import Refused
 from tests.roads.direct import Shared, level_of
-from tests.roads.hypervisor import Hypervised, mount, v1, wait_for
+from tests.roads.hypervisor import Hypervised, mount, v1
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-network")]
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image, network=True) as made:
-        yield made
+ROAD = functools.partial(Hypervised, network=True)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +159,7 @@ def test_the_agent_dies_and_the_mount_goes_on(hv: Hypervised, alice: Domain) -> 
     pid = hv.service.agent_pid
     hv.service.kill_agent()
     alice.sh("echo meanwhile > /mnt/share/file")
-    wait_for(lambda: hv.service.agent_pid not in (None, pid), "another agent is ready")
+    until(lambda: hv.service.agent_pid not in (None, pid), "another agent is ready")
     alice.sh("echo afterwards >> /mnt/share/file")
     assert (hv.inside(share) / "file").read_text() == "meanwhile\nafterwards\n"
     alice.sh("umount /mnt/share")

@@ -10,13 +10,11 @@ from tests.live.api import Api, Refused
 from tests.roads.hypervisor import Hypervised, mount, v1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.build import Image
     from tests.lab.domain import Domain
 
 # No VM boots here unless a refusal is about a running one.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("hypervisor-refusals")]
+ROAD = Hypervised
 
 OS = (
     "<o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'>"
@@ -26,12 +24,6 @@ NOVA = (
     "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:owner>"
     "<n:user uuid='u'>me</n:user><n:project uuid='{}'>them</n:project></n:owner></n:instance>"
 )
-
-
-@pytest.fixture(scope="module")
-def hv(lab_image: Image) -> Iterator[Hypervised]:
-    with Hypervised(lab_image) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

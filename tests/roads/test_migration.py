@@ -13,8 +13,9 @@ import pytest
 from tests.lab.segment import Segment
 from tests.live.api import Refused
 from tests.live.service import Roadstead
-from tests.roads.hypervisor import BY_NFS, compute_leg, project_of, v1, wait_for
+from tests.roads.hypervisor import BY_NFS, compute_leg, project_of, v1
 from tests.roads.migration import ComputeHost, Migrating, failing_with, two_hosts
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.xdist_group("migration")]
 # A descriptor stays open all the time; each line is written through it.
@@ -54,7 +55,9 @@ class Cloud:
 
     def wait(self, attachment: str, **facts: object) -> None:
         try:
-            wait_for(lambda: facts.items() <= self.attachment(attachment).items(), str(facts), 30)
+            until(
+                lambda: facts.items() <= self.attachment(attachment).items(), str(facts), seconds=30
+            )
         except AssertionError as error:
             said = failing_with([self.left, self.right])
             raise AssertionError(f"{error}: {self.attachment(attachment)}\n{said}") from error
@@ -70,15 +73,12 @@ class Cloud:
         found = v1(self.admin, "POST", f"/vms/{vm}/migrations", body)["migration"]
         for each in found["attachments"]:
             path = f"/operations/{each['operation_id']}"
-            done = wait_for(
-                lambda path=path: (
-                    (op := v1(self.admin, "GET", path)["operation"])["state"] in ("done", "failed")
-                    and op
-                ),
-                "the target is prepared",
-                30,
-            )
-            assert done["state"] == "done", done["error"]
+            until(lambda path=path: self._is_done(path), "the target is prepared", seconds=30)
+
+    def _is_done(self, path: str) -> bool:
+        operation = v1(self.admin, "GET", path)["operation"]
+        assert operation["state"] != "failed", operation["error"]
+        return operation["state"] == "done"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_file_open_and_growing_across_a_live_migration(cloud, lab_image):
     left, right = cloud.left, cloud.right
     project = project_of(cloud.service, "demo")
     with Migrating(left.libvirtd, lab_image, project_id=project) as guest:
-        wait_for(lambda: cloud.vm(guest.id), "the VM is known")
+        until(lambda: cloud.vm(guest.id), "the VM is known")
         attachment = cloud.attach(guest.id)
         command = str(cloud.attachment(attachment)["mount_command"]).replace("/mnt", "/mnt/share")
         done = guest.mount(command)
@@ -114,7 +114,7 @@ def test_a_file_open_and_growing_across_a_live_migration(cloud, lab_image):
         before = len(cloud.file.read_text().split())
         with ThreadPoolExecutor(1) as pool:
             migrated = pool.submit(guest.migrate, right.libvirtd, mib_per_second=16)
-            wait_for(lambda: cloud.hosts_of(guest.id) == {"left": True, "right": False}, "begun")
+            until(lambda: cloud.hosts_of(guest.id) == {"left": True, "right": False}, "begun")
             # While its memory is copied, everything is the source's still.
             now = cloud.attachment(attachment)
             assert (now["host"], now["target_host"]) == ("left", "right")
@@ -122,10 +122,10 @@ def test_a_file_open_and_growing_across_a_live_migration(cloud, lab_image):
             migrated.result(120)
 
         cloud.wait(attachment, host="right", target_host=None, state="active")
-        wait_for(lambda: left.mounted() == [], "the source has given it back", 30)
-        wait_for(lambda: cloud.rules() == {right.address}, "the source's rule has gone", 30)
+        until(lambda: left.mounted() == [], "the source has given it back", seconds=30)
+        until(lambda: cloud.rules() == {right.address}, "the source's rule has gone", seconds=30)
         during = len(cloud.file.read_text().split())
-        wait_for(lambda: len(cloud.file.read_text().split()) > during + 20, "it writes on")
+        until(lambda: len(cloud.file.read_text().split()) > during + 20, "it writes on")
         assert during > before
         guest.sh(
             "touch /tmp/enough; until tail -n1 /mnt/share/log | grep -q end; do sleep 0.1; done"
@@ -138,7 +138,7 @@ def test_a_file_open_and_growing_across_a_live_migration(cloud, lab_image):
         guest.sh("echo new > /mnt/share/new; umount /mnt/share")
         v1(cloud.api, "DELETE", f"/attachments/{attachment}")
         with pytest.raises(Refused, match="404"):
-            wait_for(lambda: not cloud.attachment(attachment), "gone", 30)
+            until(lambda: not cloud.attachment(attachment), "gone", seconds=30)
         assert right.mounted() == []
         assert attachment not in guest.live_xml()
 
@@ -147,7 +147,7 @@ def test_what_was_not_prepared_does_not_get_there(cloud, lab_image):
     """H-M4: the VM stays where it is, with its share."""
     project = project_of(cloud.service, "demo")
     with Migrating(cloud.left.libvirtd, lab_image, project_id=project) as guest:
-        wait_for(lambda: cloud.vm(guest.id), "the VM is known")
+        until(lambda: cloud.vm(guest.id), "the VM is known")
         attachment = cloud.attach(guest.id, access_level="ro")
         command = str(cloud.attachment(attachment)["mount_command"]).replace("/mnt", "/mnt/share")
         assert guest.mount(command).rc == 0
@@ -158,4 +158,4 @@ def test_what_was_not_prepared_does_not_get_there(cloud, lab_image):
         cloud.wait(attachment, host="left", state="active")
         v1(cloud.api, "DELETE", f"/attachments/{attachment}")
         with pytest.raises(Refused, match="404"):
-            wait_for(lambda: not cloud.attachment(attachment), "gone", 30)
+            until(lambda: not cloud.attachment(attachment), "gone", seconds=30)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,61 +14,22 @@ from tests.lab.greeter import PORT, Greeter, ask
 from tests.lab.hosts import UNDERLAY, hold_back
 from tests.lab.netns import in_thread, ip
 from tests.lab.nfs_client import NfsClient
-from tests.roads.network import COMPUTE, STORAGE, NetworkRoad, Tenant, address_of, mount
+from tests.roads.network import COMPUTE, STORAGE, NetworkRoad, Rented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.fixtures import GuestFactory
     from tests.lab.guest import Guest
     from tests.lab.hosts import Client
-    from tests.roads.direct import Shared
 
 # One service and two guests serve the whole module.
 pytestmark = [pytest.mark.real, pytest.mark.vm, pytest.mark.slow, pytest.mark.xdist_group("net")]
+ROAD = NetworkRoad
 
 VM, NEIGHBOUR, ROUTER = "10.0.0.50", "10.0.0.60", "10.0.0.9"
 # The storage host's own addresses: on the underlay, a storage network, a management network.
 HOST_ADDRESSES = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 WORD = b"the host's own service"
-
-
-class Rented:
-    """A tenant with a share and a VM."""
-
-    def __init__(self, road: NetworkRoad, name: str) -> None:
-        self.tenant: Tenant = road.tenant(name)
-        self.share: Shared = self.tenant.share(VM)
-        self.server = address_of(self.tenant.api, self.share)
-        self.nic = road.nic(self.tenant, VM)
-        self.guest: Guest
-
-    def mount(self, at: str = "/mnt/share", version: str = "4.2") -> NfsClient:
-        return mount(self.guest, self.server, self.share, at, version=version, options="noac")
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    with NetworkRoad(tmp_path_factory.mktemp("net")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def two(road: NetworkRoad, guest_factory: GuestFactory) -> tuple[Rented, Rented]:
-    found = Rented(road, "alice"), Rented(road, "bob")
-    with ThreadPoolExecutor() as pool:
-        guests = pool.map(lambda one: guest_factory([one.nic], modules=["nfsv4"]), found)
-        for one, guest in zip(found, guests, strict=True):
-            one.guest = guest
-    return found
-
-
-@pytest.fixture
-def mounted(two: tuple[Rented, Rented]) -> Iterator[tuple[NfsClient, NfsClient]]:
-    clients = two[0].mount(), two[1].mount()
-    yield clients
-    for client in clients:
-        client.umount()
 
 
 @pytest.mark.isolation
@@ -105,7 +65,7 @@ def test_a_server_lists_only_what_its_tenant_may_have(two: tuple[Rented, Rented]
 @pytest.mark.parametrize("version", ["4.1", "4.2"])
 def test_each_version_of_the_protocol(two: tuple[Rented, Rented], version: str) -> None:
     """D-S1 on this road: the guest's kernel speaks NFS 4.1 and 4.2 to the share server."""
-    client = two[0].mount("/mnt/versions", version)
+    client = two[0].mount("/mnt/versions", version=version)
     assert f"vers={version}" in two[0].guest.sh("grep /mnt/versions /proc/mounts").output
     assert client.write("/mnt/versions/v", version).rc == 0
     assert client.read("/mnt/versions/v").output == version

@@ -2,72 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.roads.network import (
+    CLIENT,
+    IMPATIENT,
     NetworkRoad,
     Tenant,
     address_of,
     create,
     level,
     seen,
-    wait_until,
 )
 from tests.roads.obstacles import OBSTACLES, failed_at
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
 
 pytestmark = [
+    pytest.mark.usefixtures("clean"),
     pytest.mark.crash,
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.xdist_group("net-failures"),
 ]
+ROAD = functools.partial(NetworkRoad, settings=IMPATIENT)
 
-CLIENT, SERVER = "10.0.0.50", "10.0.0.2"
+SERVER = "10.0.0.2"
 CREATE = ("addresses", "segments", "place", "ports", "export")
 DELETE = ("quiet", "export", "ports", "place", "segments")
 UPDATE = ("segments", "ports", "exports")
 ONE_OF_EACH = {"segment": 1, "port": 1, "place": 1, "server": 1}
 
 
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    """Unused share servers are not kept; what fails again and again fails for good soon."""
-    settings = {"network": {"unused_minutes": 0}, "operation_timeout_seconds": 8}
-    with NetworkRoad(tmp_path_factory.mktemp("net"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: NetworkRoad) -> Tenant:
-    return road.tenant("alice")
-
-
-@pytest.fixture(scope="module")
-def client(road: NetworkRoad, tenant: Tenant) -> Iterator[Client]:
-    with road.client(tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
-    """A test that fails leaves the next one an empty host."""
-    yield
-    for share in tenant.api.get("/shares")["shares"]:
-        tenant.api.wait_share(share["id"], ("available", "error"))
-        tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no share server is left")
-
-
 def all_gone(road: NetworkRoad) -> None:
     """Neither rows nor anything in the world: N-I6."""
-    wait_until(lambda: not road.servers(), "no share server is left")
+    road.wait_unused()
     assert road.count().total() == 0
 
 
@@ -102,9 +76,7 @@ def test_a_kill_at_any_step_of_growing(road: NetworkRoad, tenant: Tenant, step: 
         f"share_server.update:{step}:effect",
         lambda: network.api.post(f"{where}/subnets", {"share-network-subnet": ids}),
     )
-    wait_until(
-        lambda: network.api.get(where)["share_network"]["status"] == "active", "it is active"
-    )
+    until(lambda: network.api.get(where)["share_network"]["status"] == "active", "it is active")
     assert road.count() == {"segment": 2, "port": 2, "place": 1, "server": 1}
     assert len(network.api.paths(share.id)) == 2
     network.api.delete_share(share.id)

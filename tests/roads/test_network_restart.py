@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from roadstead.conformance.networks import new_place
-from tests.roads.network import NetworkRoad, Tenant, level, wait_until
+from tests.roads.network import CLIENT, UNKEPT, NetworkRoad, Tenant, level
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.hosts import Client
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("net-restart")]
+pytestmark = [
+    pytest.mark.usefixtures("clean"),
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("net-restart"),
+]
+ROAD = functools.partial(NetworkRoad, settings=UNKEPT)
 
-CLIENT, SERVER = "10.0.0.50", "10.0.0.2"
+SERVER = "10.0.0.2"
 ONE_OF_EACH = {"segment": 1, "port": 1, "place": 1, "server": 1}
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    """Unused share servers are not kept."""
-    settings = {"network": {"unused_minutes": 0}}
-    with NetworkRoad(tmp_path_factory.mktemp("net"), settings=settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def tenant(road: NetworkRoad) -> Tenant:
-    return road.tenant("alice")
-
-
-@pytest.fixture(scope="module")
-def client(road: NetworkRoad, tenant: Tenant) -> Iterator[Client]:
-    with road.client(tenant, CLIENT) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def clean(road: NetworkRoad, tenant: Tenant) -> Iterator[None]:
-    """Without shares nothing is left: N-I5."""
-    yield
-    for share in tenant.api.get("/shares")["shares"]:
-        tenant.api.delete_share(share["id"])
-    wait_until(lambda: not road.servers(), "no share server is left")
-    assert road.count().total() == 0
 
 
 def test_clients_do_not_notice_a_killed_agent(
@@ -58,7 +35,7 @@ def test_clients_do_not_notice_a_killed_agent(
     old = road.service.agent_pid
     road.service.kill_agent()
     assert level(client, SERVER, share) == "rw"
-    wait_until(lambda: road.service.agent_pid not in (None, old), "another agent is ready")
+    until(lambda: road.service.agent_pid not in (None, old), "another agent is ready")
     assert road.marks() == marks
     assert len(road.drift()) == before
     assert level(client, SERVER, share) == "rw"
@@ -75,9 +52,9 @@ def test_what_was_lost_is_made_again(
     road.lose_everything()
     if not running:
         road.service.start()
-    wait_until(lambda: road.count() == ONE_OF_EACH, "everything is there again")
-    wait_until(lambda: _reached(client, share), "the client reaches its share")
-    wait_until(lambda: not any(m.broken for m in road.marks().values()), "all of it is whole")
+    until(lambda: road.count() == ONE_OF_EACH, "everything is there again")
+    until(lambda: _reached(client, share), "the client reaches its share")
+    until(lambda: not any(m.broken for m in road.marks().values()), "all of it is whole")
 
 
 def _reached(client: Client, share: Any) -> bool:
@@ -92,9 +69,9 @@ def test_a_stranger_with_our_mark_is_removed(road: NetworkRoad, tenant: Tenant) 
     place = new_place()
     road.driver.ensure_segment(tenant.wire)
     road.driver.ensure_place(place)
-    wait_until(lambda: road.count().total() == 0, "the sweep has removed it")
+    until(lambda: road.count().total() == 0, "the sweep has removed it")
     strangers = {tenant.wire.id, place.id}
-    wait_until(
+    until(
         lambda: {d["resource_id"] for d in road.drift() if d["kind"] == "leaked"} == strangers,
         "administrators are told of both",
     )

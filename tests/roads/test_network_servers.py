@@ -10,35 +10,31 @@ import pytest
 from tests.lab.links import address_texts, links
 from tests.live.api import Refused
 from tests.roads.network import (
+    CLIENT,
     TYPE,
+    UNKEPT,
     NetworkRoad,
     address_of,
     connects,
     level,
     place_netns,
-    wait_until,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("net-servers")]
+ROAD = NetworkRoad
 
-CLIENT, SECOND_CIDR, SECOND_CLIENT = "10.0.0.50", "10.7.0.0/24", "10.7.0.50"
+SECOND_CIDR, SECOND_CLIENT = "10.7.0.0/24", "10.7.0.50"
 MANY = 50
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    with NetworkRoad(tmp_path_factory.mktemp("net")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
     """Unused share servers are not kept."""
-    settings = {"network": {"unused_minutes": 0}}
-    with NetworkRoad(tmp_path_factory.mktemp("quick"), settings=settings) as made:
+    with NetworkRoad(tmp_path_factory.mktemp("quick"), settings=UNKEPT) as made:
         yield made
 
 
@@ -98,7 +94,7 @@ def test_a_network_in_use_gets_another_subnet(road: NetworkRoad) -> None:
     answer = tenant.api.post(f"/share-networks/{tenant.network}/action", action)
     assert answer["compatible"] is True
     tenant.api.post(subnets, {"share-network-subnet": ids})
-    wait_until(lambda: _status(road, tenant.network) == "active", "the network is active again")
+    until(lambda: _status(road, tenant.network) == "active", "the network is active again")
     assert len(road.servers(tenant.network)) == 1
     paths = tenant.api.paths(share.id)
     assert sorted(path.partition(":")[0] for path in paths) == ["10.0.0.2", "10.7.0.1"]
@@ -169,7 +165,7 @@ def test_an_unused_server_goes_with_everything(quick: NetworkRoad) -> None:
         assert level(client, "10.0.0.2", shares[1]) == "rw"
         assert connects(client, "10.0.0.2")
         tenant.api.delete_share(shares[1].id)
-        wait_until(lambda: not quick.servers(), "no share server is left")
+        quick.wait_unused()
         assert not connects(client, "10.0.0.2")
     assert quick.count().total() == 0
     assert quick.drift() == []
@@ -186,4 +182,4 @@ def test_a_server_comes_again_after_it_went(quick: NetworkRoad) -> None:
             share = tenant.share(CLIENT)
             assert level(client, address_of(tenant.api, share), share) == "rw"
             tenant.api.delete_share(share.id)
-            wait_until(lambda: not quick.servers(tenant.network), "the server has gone")
+            until(lambda: not quick.servers(tenant.network), "the server has gone")

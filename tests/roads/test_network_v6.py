@@ -13,8 +13,6 @@ from tests.lab.nfs_client import NfsClient
 from tests.roads.network import NetworkRoad, address_of, level, mount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
 
 pytestmark = [
@@ -24,14 +22,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("net6"),
 ]
+ROAD = NetworkRoad
 
 CIDR, SERVER, VM, STRANGER = "fd00::/64", "fd00::2", "fd00::50", "fd00::60"
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    with NetworkRoad(tmp_path_factory.mktemp("net6")) as made:
-        yield made
 
 
 def test_a_tenant_on_ipv6(road: NetworkRoad, guest_factory: GuestFactory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from tests.lab.links import links
 from tests.roads.network import NetworkRoad, address_of, level, mount, place_netns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.fixtures import GuestFactory
 
 pytestmark = [
@@ -26,13 +25,8 @@ pytestmark = [
 ]
 
 VM, SERVER = "10.0.0.50", "10.0.0.2"
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkRoad]:
-    networks = {"vlans": {"type": "vlan", "ids": "100-199", "physical_network": "trunk"}}
-    with NetworkRoad(tmp_path_factory.mktemp("vlan"), ovs=True, networks=networks) as made:
-        yield made
+NETWORKS = {"vlans": {"type": "vlan", "ids": "100-199", "physical_network": "trunk"}}
+ROAD = functools.partial(NetworkRoad, ovs=True, networks=NETWORKS)
 
 
 def test_tenants_on_vlans(road: NetworkRoad, guest_factory: GuestFactory) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.live.service import NotReady, Roadstead
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("renamed")]
 
@@ -66,13 +66,6 @@ def _doctor(service: Roadstead) -> str:
     return service.run(*argv, check=False).stdout
 
 
-def _wait(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def test_a_renamed_host_is_refused_and_told_the_way_out(service: Roadstead) -> None:
     share, file = _share(service)
     for forgotten in (False, True):
@@ -101,7 +94,7 @@ def test_a_host_that_insists_on_its_new_name_removes_nothing(service: Roadstead)
     (service.state / "etc/host").write_text("b\n")
     service.start()  # has swept when it is ready
     assert file.read_text() == "precious"
-    _wait(lambda: ("misplaced", "share") in _drift(service))
+    until(lambda: ("misplaced", "share") in _drift(service), "it is told")
     assert file.read_text() == "precious"
     assert "leaked" not in {kind for kind, _ in _drift(service)}
 
@@ -112,7 +105,7 @@ def test_a_renamed_backend_removes_nothing_and_is_told(service: Roadstead) -> No
     service.config["backends"] = {"other": {**_backend(service), "pool_options": pool}}
     service.start()  # has swept when it is ready
     assert file.read_text() == "precious"
-    _wait(lambda: ("misplaced", "share") in _drift(service))
+    until(lambda: ("misplaced", "share") in _drift(service), "it is told")
     assert file.read_text() == "precious"
     assert "leaked" not in {kind for kind, _ in _drift(service)}
     assert "a@local#image" in service.log.read_text()
@@ -127,13 +120,13 @@ def test_bytes_that_no_row_names_wait_in_the_trash(service: Roadstead) -> None:
     _copy(database, newer)
     _execute(database, "DELETE FROM shares WHERE id = ?", share)
     service.start()
-    _wait(lambda: ("leaked", "share") in _drift(service))
+    until(lambda: ("leaked", "share") in _drift(service), "it is told")
     assert not file.exists()
     assert f"kept/share-{file.parent.name}, until " in _doctor(service)
     service.stop()
     _copy(newer, database)
     service.start()
-    _wait(file.exists)
+    until(file.exists, "the file is back")
     assert file.read_text() == "precious"
     assert ("missing", "share") in _drift(service)
     assert service.api("roadstead-admin").share(share)["status"] == "available"

@@ -21,12 +21,12 @@ import secrets
 import shutil
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 
 from tests.services.process import Program, scratch_directory
+from tests.temporary import Temporary
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".setup" / "keystone-venv"
@@ -74,7 +74,7 @@ driver = noop
 """
 
 
-class Keystone:
+class Keystone(Temporary):
     """A Keystone of our own, as a context manager.
 
     `url` is its address with /v3; `projects` and `users` give ids by name.
@@ -84,30 +84,14 @@ class Keystone:
     projects: dict[str, str]
     users: dict[str, str]
 
-    def __init__(self) -> None:
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
+    def _make(self, undo: contextlib.ExitStack) -> None:
         ensure_template()
-        with contextlib.ExitStack() as stack:
-            self.directory = directory = stack.enter_context(
-                scratch_directory("roadstead-keystone-")
-            )
-            shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
-            self._http = stack.enter_context(_session())
-            self.url, self.program = stack.enter_context(_serving(directory))
-            ids = json.loads((directory / "ids.json").read_text())
-            self.projects, self.users = ids["projects"], ids["users"]
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+        self.directory = directory = undo.enter_context(scratch_directory("roadstead-keystone-"))
+        shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
+        self._http = undo.enter_context(_session())
+        self.url, self.program = undo.enter_context(_serving(directory))
+        ids = json.loads((directory / "ids.json").read_text())
+        self.projects, self.users = ids["projects"], ids["users"]
 
     def token(self, user: str, project: str, password: str = PASSWORD) -> str:
         """A new token of the user for the project. Raises requests.HTTPError (401) when refused."""

@@ -1,16 +1,16 @@
 """A throw-away PostgreSQL on a private Unix socket: up in a second, gone with the test session."""
 
-import contextlib
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import LiteralString, Self
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
 from tests.services.process import Program, scratch_directory
+from tests.temporary import Temporary
 
 # Nothing here survives anyway, so nothing waits for a disk.
 SETTINGS = {
@@ -26,32 +26,18 @@ SETTINGS = {
 }
 
 
-class Postgres:
+class Postgres(Temporary):
     """A PostgreSQL server of our own, as a context manager.
 
     It runs as the user `postgres`; any local user may connect as the superuser `postgres` without
     a password.
     """
 
-    def __init__(self) -> None:
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            self.directory = stack.enter_context(scratch_directory("roadstead-pg-"))
-            self._start(stack)
-            admin = psycopg.connect(self._conninfo("postgres"), autocommit=True)
-            self._admin = stack.enter_context(admin)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    def _make(self, undo: ExitStack) -> None:
+        self.directory = undo.enter_context(scratch_directory("roadstead-pg-"))
+        self._start(undo)
+        admin = psycopg.connect(self._conninfo("postgres"), autocommit=True)
+        self._admin = undo.enter_context(admin)
 
     def url(self, dbname: str) -> str:
         """The database's URL for SQLAlchemy, good for every user of this machine."""
@@ -75,7 +61,7 @@ class Postgres:
     def _conninfo(self, dbname: str) -> str:
         return f"host={self.directory} user=postgres dbname={dbname}"
 
-    def _start(self, stack: contextlib.ExitStack) -> None:
+    def _start(self, undo: ExitStack) -> None:
         binaries, data = find_binaries(), self.directory / "data"
         if os.geteuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
@@ -85,7 +71,7 @@ class Postgres:
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         server = [binaries / "postgres", "-D", data, "-k", self.directory]
         self.program = self._program([*server, *settings])
-        stack.callback(self.program.stop)
+        undo.callback(self.program.stop)
         self.program.wait_until(self._answers)
 
     def _program(self, argv: list[str | Path]) -> Program:

@@ -11,9 +11,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+
+from tests.waiting import in_time
 
 # `read` returns at the end of file: we closed the pipe, or we are dead. The program may need a
 # moment to die, too.
@@ -76,13 +77,14 @@ class Program:
 
         Raises RuntimeError, with the end of the log, when the program died or time ran out.
         """
-        deadline = time.monotonic() + seconds
-        while not ready():
+
+        def look() -> bool:
             if self.process.poll() is not None:
                 raise self._failure(f"ended with {self.process.returncode}")
-            if time.monotonic() > deadline:
-                raise self._failure(f"not ready after {seconds} s")
-            time.sleep(0.02)
+            return ready()
+
+        if not in_time(look, seconds):
+            raise self._failure(f"not ready after {seconds} s")
 
     def wait_until_done(self, *, seconds: float = 60) -> None:
         """The program has ended with success. Raises RuntimeError when it failed."""

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -17,13 +15,7 @@ from sqlalchemy import create_engine, text
 
 from tests.services.keystone import Keystone
 from tests.services.postgres import Postgres
-
-
-def wait_for(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+from tests.waiting import until
 
 
 def is_running(pid: int) -> bool:
@@ -126,5 +118,5 @@ def test_nothing_is_left(module: str, name: str, end: str) -> None:
         assert is_running(pid)
         os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
-    wait_for(lambda: not is_running(pid))
-    wait_for(lambda: not Path(directory).exists())
+    until(lambda: not is_running(pid), "the program has ended", seconds=10)
+    until(lambda: not Path(directory).exists(), "its directory is gone", seconds=10)

@@ -49,7 +49,7 @@ def test_an_attachment_is_made_where_the_vm_is_and_nowhere_else(two):
 
 def test_a_share_server_is_made_at_its_own_host_and_nowhere_else(nw):
     """Backends of two hosts often have one name."""
-    other, world = MemoryNetwork(), nw.world
+    other, world = MemoryNetwork(MemoryNetwork.Options()), nw.world
     elsewhere = Runner(
         world.db,
         "node2",

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from roadstead.config import load as c
 from roadstead.model.errors import ConfigError
 from roadstead.process.privileges import account_of
 from roadstead.up import preparation, supervisor
+from tests.waiting import until
 
 _PROGRAM = """
 import sys
@@ -52,20 +52,13 @@ class Running:
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     def wait_pids(self, name: str, count: int) -> list[int]:
-        wait_for(lambda: len(self.pids(name)) >= count)
+        until(lambda: len(self.pids(name)) >= count, f"{count} starts of {name}", seconds=10)
         return self.pids(name)
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
         _, said = self.process.communicate(timeout=15)
         return self.process.returncode, said
-
-
-def wait_for(true, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _alive(pid: int) -> bool:
@@ -147,7 +140,7 @@ def test_children_do_not_outlive_it(start, tmp_path):
     one = start(_sleeper(tmp_path, "a"))
     pid = one.wait_pids("a", 1)[0]
     one.end(signal.SIGKILL)
-    wait_for(lambda: not _alive(pid))
+    until(lambda: not _alive(pid), "the child has ended", seconds=10)
 
 
 def test_there_is_only_one(start, tmp_path):

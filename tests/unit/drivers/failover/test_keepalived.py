@@ -24,8 +24,8 @@ from roadstead.model.world import Place
 from tests.lab.frames import Capture
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.requirements import require
-from tests.roads.direct import wait_until
 from tests.roads.gateway_pair import addresses_in
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,7 @@ class Two:
         return [n for n in (0, 1) if self.failovers[n].holds(self.places[n])]
 
     def wait(self, *holders: int) -> None:
-        wait_until(lambda: self.holders() == list(holders), f"{holders} have the addresses")
+        until(lambda: self.holders() == list(holders), f"{holders} have the addresses")
 
     def knows(self, number: int, neighbour: str) -> str:
         """What the kernel thinks of that neighbour on the storage network."""
@@ -225,11 +225,11 @@ class TestElection:
             fewer = {"te": ("10.0.0.51/24",), "st": ("172.30.0.50/24",)}
             for number in (0, 1):
                 two.ensure(number, addresses=fewer)
-            wait_until(lambda: "10.0.0.51" in two.there(0), "the new one is there")
-            wait_until(lambda: "10.0.0.50" not in two.there(0), "the old one is not")
+            until(lambda: "10.0.0.51" in two.there(0), "the new one is there")
+            until(lambda: "10.0.0.50" not in two.there(0), "the old one is not")
             assert two.holders() == [0]
             two.failovers[0].ensure_absent(two.places[0].id)
-            wait_until(lambda: two.failovers[1].holds(two.places[1]), "the other has taken over")
+            until(lambda: two.failovers[1].holds(two.places[1]), "the other has taken over")
             # It came back with what it had when it was killed: that is off at once.
             two.ensure(0)
             two.wait(1)
@@ -251,7 +251,7 @@ class TestElection:
         two.wait(0)
         ip("link", "set", "st1", "nomaster", netns=two.switch)
         two.wait(1)
-        wait_until(lambda: two.knows(1, "172.30.0.21") == "FAILED", "the first is not heard")
+        until(lambda: two.knows(1, "172.30.0.21") == "FAILED", "the first is not heard")
         assert two.holders() == [1]
         ip("link", "set", "st1", "master", "st", netns=two.switch)
         two.wait(0)
@@ -273,7 +273,7 @@ class TestElection:
         two.wait(0)
         ip("link", "set", "stf", "down", netns=two.switch)
         for number in (0, 1):
-            wait_until(lambda n=number: two.knows(n, "172.30.0.2") == "FAILED", "it is not heard")
+            until(lambda n=number: two.knows(n, "172.30.0.2") == "FAILED", "it is not heard")
         assert two.holders() == [0]
 
     def test_who_is_unchanged_is_left_alone(self, two: Two) -> None:
@@ -282,7 +282,7 @@ class TestElection:
         two.wait(0)
         seen: list[list[int]] = []
         # More at times: keepalived starts another to look at its leg.
-        wait_until(lambda: len(seen.append(two.daemons()) or seen[-1]) == 3, "its daemons run")
+        until(lambda: len(seen.append(two.daemons()) or seen[-1]) == 3, "its daemons run")
         two.ensure(0)
         assert before.broken is None
         assert two.holders() == [0]
@@ -300,22 +300,22 @@ class TestElection:
             (before,) = two.passes(0)
             assert (before.mark, before.seen, before.established) == (6, "172.30.0.50", True)
             port = f"sport={client.getsockname()[1]} "
-            wait_until(lambda: two.has_heard(1, port), "the other one has heard of it")
+            until(lambda: two.has_heard(1, port), "the other one has heard of it")
             assert two.passes(1) == []
             two.failovers[0].ensure_absent(two.places[0].id)
-            wait_until(lambda: two.passes(1) == [before], "its kernel knows the connection")
+            until(lambda: two.passes(1) == [before], "its kernel knows the connection")
             assert two.holders()[-1] == 1
             # What it used cannot be thrown away: another conntrackd hears it all anew.
-            wait_until(lambda: two.broken(1) == ["it does not run"], "the used one ends")
+            until(lambda: two.broken(1) == ["it does not run"], "the used one ends")
             two.ensure(1)
             two.ensure(0)
-            wait_until(lambda: two.has_heard(0, port), "the first one hears of it when it is back")
+            until(lambda: two.has_heard(0, port), "the first one hears of it when it is back")
 
     def test_a_killed_conntrackd_is_missed_and_back(self, two: Two) -> None:
         two.ensure(0)
         (pid,) = two.sharing()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not process.is_running(pid), "it is dead")
+        until(lambda: not process.is_running(pid), "it is dead")
         assert two.broken(0) == ["it does not run"]
         two.ensure(0)
         assert two.broken(0) == [None]

@@ -3,13 +3,13 @@
 import contextlib
 import itertools
 from dataclasses import dataclass, field
-from typing import Self
 
 from roadstead.drivers.network.segments import SegmentsNetwork
 from roadstead.model import networks as n
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns
 from tests.lab.hosts import TRUNK, UNDERLAY, Client, TwoHosts
+from tests.temporary import Temporary
 
 SERVER, SERVER6, CLIENT = "10.0.0.5", "fd00::5", "10.0.0.10"
 _numbers = itertools.count(1001)
@@ -39,7 +39,7 @@ def netns_of(place: w.Place) -> str:
     return place.netns
 
 
-class Tenant:
+class Tenant(Temporary):
     """Between enter and exit: everything of it; afterwards the hosts are as before."""
 
     def __init__(self, wiring: Wiring) -> None:
@@ -51,21 +51,15 @@ class Tenant:
             number=None if kind == "flat" else number,
             physical_network="" if kind == "vxlan" else wiring.physical_network,
         )
-        self._undo = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as undo:
-            self.segments: list[n.Segment] = []
-            for driver in self.wiring.drivers:
-                ref = n.SegmentRef(id=self.spec.id)
-                undo.callback(driver.ensure_segment_absent, ref)
-                self.segments.append(driver.ensure_segment(self.spec))
-            self._undo = undo.pop_all()
-            self.server = self.port(1, f"{SERVER}/24", f"{SERVER6}/64")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
+    def _make(self, undo: contextlib.ExitStack) -> None:
+        self._undo = undo  # ports come later, too
+        self.segments: list[n.Segment] = []
+        for driver in self.wiring.drivers:
+            ref = n.SegmentRef(id=self.spec.id)
+            undo.callback(driver.ensure_segment_absent, ref)
+            self.segments.append(driver.ensure_segment(self.spec))
+        self.server = self.port(1, f"{SERVER}/24", f"{SERVER6}/64")
 
     @property
     def bridge(self) -> str:

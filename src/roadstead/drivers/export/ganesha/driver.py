@@ -87,7 +87,7 @@ class GaneshaExport:
         if examined.listens_here:
             name = f"port {options.port} ({examined.name})"
             # A `roadstead up` that ended has left its servers running.
-            ours = cls(state_directory=options.state_directory, run_directory=options.run_directory)
+            ours = cls(options)
             serving = examined.serving or any(map(ours.pid, ours.places()))
             yield port_free(examined.road, name, options.port, serving=serving)
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,8 @@ from roadstead.model import world as w
 from roadstead.model.errors import Transient
 from tests.conformance.ganesha_bench import CONTENT, FAR, NEAR, kill, opened, rule, until_refused
 from tests.lab.netns import add_netns, ip, remove_netns
-from tests.lab.nfs4 import NfsError
+from tests.lab.nfs4 import Client, NfsError
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from roadstead.conformance.exports import ExportBench
@@ -125,9 +125,7 @@ class TestHealing:
         before, server = bench.found(), lab.pid(bench.place)
         (daemon,) = lab.bus_daemon()
         kill(daemon)
-        limit = time.monotonic() + 5
-        while process.is_running(server) and time.monotonic() < limit:
-            time.sleep(0.01)
+        until(lambda: not process.is_running(server), "the server has ended", seconds=5)
         bench.driver.ensure_server(bench.place)
         assert bench.found() == before
 
@@ -163,13 +161,7 @@ class TestHealing:
             with pytest.raises(NfsError) as refusal:
                 opened(newcomer, spec)
             assert refusal.value.status_name == "GRACE"
-            limit = time.monotonic() + 10
-            while refusal and time.monotonic() < limit:
-                with contextlib.suppress(NfsError):
-                    opened(newcomer, spec)
-                    break
-                time.sleep(0.05)
-            assert time.monotonic() < limit
+            until(lambda: _opens(newcomer, spec), "its grace period ends", seconds=10)
         bench.driver.ensure_server_absent(bench.place)
 
     def test_a_namespace_made_anew_gets_a_new_server(self, lab: GaneshaLab) -> None:
@@ -190,3 +182,11 @@ class TestHealing:
         finally:
             driver.ensure_server_absent(place)
             remove_netns(name)
+
+
+def _opens(client: Client, spec: w.ExportSpec) -> bool:
+    try:
+        opened(client, spec)
+    except NfsError:
+        return False
+    return True

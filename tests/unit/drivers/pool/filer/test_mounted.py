@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from tests.unit.drivers.pool.filers import (
     fill,
     spec,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def test_mounted_by_the_pool_itself(network: Segment, tmp_path: Path) -> None:
                     pool.ensure_share(spec())
             finally:
                 filer.go_on()
-            wait_for(pool, share.instance_id)
+            until(lambda: works(pool, share.instance_id), "the pool works again")
             pool.ensure_share_absent(share.instance_id)
             assert os.listdir(filer.tree / "roadstead/shares") == []
             assert_exactly(pool, set())
@@ -85,16 +85,13 @@ def test_mounted_by_the_pool_itself(network: Segment, tmp_path: Path) -> None:
     tree.rmdir()
 
 
-def wait_for(pool: FilerPool, instance_id: str) -> None:
-    """The pool works again."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            assert pool.find_share(instance_id)
-            return
-        except Transient:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+def works(pool: FilerPool, instance_id: str) -> bool:
+    """Whether the filer answers; then it has the share."""
+    try:
+        assert pool.find_share(instance_id)
+    except Transient:
+        return False
+    return True
 
 
 def test_a_filer_that_does_not_admit_us(network: Segment, tmp_path: Path) -> None:
