@@ -13,12 +13,12 @@ from collections.abc import Generator
 from roadstead.drivers.export.ganesha.driver import GaneshaExport
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.pool.image.driver import ImagePool
-from roadstead.model.ids import new_id
 from tests.crash.census import image_of
 from tests.crash.scenario import Stage, Subject
 
 GIB = 1 << 30
 _IMPOSTOR = 60000
+_STRANGE = "/strange"
 
 
 @contextlib.contextmanager
@@ -34,17 +34,23 @@ def no_file_above_two_gib(stage: Stage, _subject: Subject) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def next_export_number_taken(stage: Stage, _subject: Subject) -> Generator[None]:
-    """The number that the next share's export gets is stored for another share's."""
+def next_export_number_strange(stage: Stage, _subject: Subject) -> Generator[None]:
+    """Ganesha serves something that is no share under the number that the next share's export
+    gets. The next agent puts that right when it starts."""
     number = 1 + max((k.export_id for k in stage.census.shares()), default=0)
-    other = conf.StoredExport(export_id=number, instance_id=new_id(), path="/nowhere")
-    server = _server(stage)
-    server.files.write(other)
+    server, file = _server(stage), stage.state / "strange.conf"
+    file.write_text(
+        conf.export_block(export_id=number, path=str(stage.state), pseudo=_STRANGE, clients={})
+    )
+    with server.lock:
+        server.bus.add_export(file, number)
     try:
         yield
     finally:
-        if server.files.find(number) == other:  # else the sweep has removed it
-            server.files.remove(number)
+        file.unlink()
+        with server.lock:
+            if server.bus.show_exports().get(number) == _STRANGE:  # else an agent has removed it
+                server.bus.remove_export(number)
 
 
 @contextlib.contextmanager

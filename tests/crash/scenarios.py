@@ -116,7 +116,7 @@ SCENARIOS = (
     ),
     Scenario(
         verb="share.create", prepare=_nothing, act=_create(), end=End(status="error"),
-        fails_at="export", obstacle=obstacles.next_export_number_taken,
+        fails_at="export", obstacle=obstacles.next_export_number_strange,
     ),
     Scenario(verb="share.delete", prepare=_admitted_share, act=_delete, end=End(status=None)),
     Scenario(

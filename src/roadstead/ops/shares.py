@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from roadstead.model.errors import DriverError, RoadsteadError, Transient
+from roadstead.model.errors import Conflict, DriverError, RoadsteadError, Transient
 from roadstead.model.states import ShareStatus
 from roadstead.model.world import ExportPath, Place
 from roadstead.ops.ledger import StoreLedger
@@ -37,7 +37,25 @@ def _serve(run: Run) -> list[ExportPath]:
     backend = run.backend
     place = backend.road.open(backend.export, backend.home, run.instance, StoreLedger(run.db))
     run.backend = backend.at(place)
-    return serving.ensure_served(run.backend, run.instance)
+    try:
+        return serving.ensure_served(run.backend, run.instance)
+    except Conflict as error:
+        if _has_another_id(run):
+            raise Transient(str(error)) from error
+        raise
+
+
+def _has_another_id(run: Run) -> bool:
+    """True when an export that has no row had the instance's id: it has another one now, and nobody
+    has had a handle of it."""
+    marks = list(run.backend.export.inventory(run.backend.place))
+    taken = {m.facts.get("export_id") for m in marks if m.id != run.instance.id}
+    if run.instance.export_id not in taken:
+        return False
+    with run.db.write() as tx:
+        numbers = {number for number in taken if isinstance(number, int)}
+        store.renumber(tx, run.instance, run.operation.host, numbers)
+    return True
 
 
 def _record_paths(run: Run, tx: Tx, paths: Sequence[ExportPath]) -> None:

@@ -181,7 +181,7 @@ def insert(tx: Tx, share: Share, *, agent_host: str, takes_export_id: bool) -> N
         .returning(_i.export_id)
     ).scalar()
     if made is not None and made > _MAX_EXPORT_ID:
-        set_instance_by_id(tx, share.instance_id, export_id=_lowest_gap(tx, agent_host))
+        set_instance_by_id(tx, share.instance_id, export_id=_lowest_gap(_used(tx, agent_host)))
     key_values.insert(tx, t.share_metadata, share.id, share.metadata)
 
 
@@ -195,11 +195,23 @@ def _above_highest(agent_host: str) -> sa.ScalarSelect[Any]:
     return sa.select(highest + 1).where(taken.c.agent_host == agent_host).scalar_subquery()
 
 
-def _lowest_gap(tx: Tx, agent_host: str) -> int:
+def _used(tx: Tx, agent_host: str) -> set[int | None]:
+    return set(tx.execute(sa.select(_i.export_id).where(_i.agent_host == agent_host)).scalars())
+
+
+def _lowest_gap(used: Collection[int | None]) -> int:
     """The lowest export id that is free: for when the numbers are used up."""
-    mine = sa.select(_i.export_id).where(_i.agent_host == agent_host)
-    used = set(tx.execute(mine).scalars())
     return next(n for n in range(1, _MAX_EXPORT_ID + 1) if n not in used)
+
+
+def renumber(tx: Tx, instance: ShareInstance, agent_host: str, taken: Collection[int]) -> None:
+    """The instance has an export id that neither another of its agent has nor is `taken`. For one
+    that was never served: the id is part of every NFS handle."""
+    lock_export_ids(tx, agent_host)
+    used = {*_used(tx, agent_host), *taken}
+    above = max(number for number in used if number is not None) + 1
+    new = above if above <= _MAX_EXPORT_ID else _lowest_gap(used)
+    set_instance_by_id(tx, instance.id, export_id=new)
 
 
 def _share_id(of: Share | ShareInstance) -> str:

@@ -5,16 +5,19 @@ import datetime
 import pytest
 
 from roadstead.model.errors import Conflict, DriverError, Transient
+from roadstead.model.ids import new_id
 from roadstead.model.queries import MessageFilter, Page, RuleFilter
-from roadstead.model.world import ShareSpec
+from roadstead.model.world import ExportSpec, ShareSpec
 from roadstead.ops.recipes import RECIPES
 from roadstead.service import access, roads, shares
 from roadstead.service.access import NewRule
 from roadstead.service.new_share import NewShare
 from roadstead.service.placement import create
 from roadstead.store import messages, operations
+from roadstead.store import shares as share_store
 from roadstead.store.quotas import usage
-from tests.factories import make_caller, make_share, make_world
+from roadstead.store.scope import everyone
+from tests.factories import HOST, make_caller, make_share, make_world
 
 
 class Killed(BaseException):
@@ -74,6 +77,40 @@ def test_a_failed_create_leaves_a_share_that_is_older_than_it(world):
     world.engine.start(world.runner.run)
     shares.delete(world.service, caller, made.id)
     assert list(world.pool.inventory()) == []
+
+
+def test_a_new_share_gets_an_export_id_that_no_export_without_a_row_has(world):
+    """An older database came back: shares made since are exported, left alone, and not counted."""
+    caller, place = make_caller(), world.backend.place
+    strangers = {n: new_id() for n in (1, 2, 5)}
+    for number, stranger in strangers.items():
+        world.export.ensure_export(
+            ExportSpec(instance_id=stranger, export_id=number, path="/", proto="NFS", place=place)
+        )
+    first, second = make_share(world, caller), make_share(world, caller)
+    for operation in _live(world):
+        with world.db.write() as tx:
+            operations.update(tx, operation.id, not_before=None)
+        world.runner.run(operation.id)
+    for share in (first, second):
+        assert shares.get(world.service, caller, share.id).status == "available"
+    exported = {mark.id: mark.facts["export_id"] for mark in world.export.inventory(place)}
+    assert exported == {
+        **{stranger: number for number, stranger in strangers.items()},
+        first.instance_id: 6,
+        second.instance_id: 7,
+    }
+
+
+def test_export_ids_that_are_used_up_are_given_again(world):
+    share = make_share(world, make_caller())
+    with world.db.write() as tx:
+        found = share_store.find_instance(tx, everyone(), share.instance_id)
+        assert found is not None
+        share_store.renumber(tx, found, HOST, {1, 2, 65535})
+        found = share_store.find_instance(tx, everyone(), share.instance_id)
+    assert found is not None
+    assert found.export_id == 3
 
 
 def test_messages_are_kept_as_long_as_configured(database_url):
