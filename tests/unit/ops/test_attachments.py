@@ -216,6 +216,23 @@ def test_a_9p_device_stays_until_the_vm_stops(cw):
     assert _marks(cw) == ([], [])
 
 
+def test_a_detach_that_begins_while_the_sweep_looks_is_not_shown_as_ended(cw, monkeypatch):
+    caller = make_caller()
+    share, vm = make_share(cw.world, caller), _vm(cw, caller)
+    made = cw.attach(caller, share, "web")
+    cw.hypervisor.stop(vm)
+    cw.report()
+    cw.world.engine.stop()
+
+    def remove(*_given):  # after the rows were read, before anything is settled
+        cw.detach(caller, made)
+        return 0
+
+    monkeypatch.setattr(cw.sweep._leftovers, "remove", remove)
+    cw.sweep.run()
+    assert attachments.get(cw.world.service, caller, made.id).state == "detaching"
+
+
 def test_a_dead_daemon_is_told_and_mended_at_the_next_start(cw):
     caller = make_caller()
     share, vm = make_share(cw.world, caller), _vm(cw, caller)

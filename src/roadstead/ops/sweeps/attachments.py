@@ -149,7 +149,8 @@ class AttachmentSweep:
         log.info("attachment", attachment=row.id, was=row.state, state=state, vm=row.vm_name)
         with self._db.write() as tx:
             now = store.find(tx, everyone(), row.id)
-            if now is not None and now.host == row.host:
+            # Not over what an operation has begun meanwhile.
+            if now is not None and (now.host, now.state) == (row.host, row.state):
                 store.update(tx, row, state=state, error=error)
         return state == AttachmentState.BROKEN
 
