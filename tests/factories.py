@@ -15,7 +15,7 @@ from roadstead.drivers.pool.memory import MemoryPool
 from roadstead.engine.inline import InlineEngine
 from roadstead.model.shares import Share
 from roadstead.model.world import Place
-from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.ensure import Ensure
 from roadstead.ops.report import report
 from roadstead.ops.runner import Runner
 from roadstead.ops.sweeps.shares import ShareSweep
@@ -108,7 +108,7 @@ def make_world(url: str, *, backends: list[Backend] | None = None, **settings: A
     report(db, HOST, by_name.values())
     settings.setdefault("secrets", _secrets())
     sweep = ShareSweep(db, HOST, by_name, runner, engine.adopt, grace=datetime.timedelta(0))
-    engine.start(runner.run, lambda: ensure_if_asked(db, HOST, sweep.run))
+    engine.start(runner.run, Ensure(db, HOST, sweep.run).if_asked)
     return World(
         service=Service(db=db, engine=engine, **settings),
         db=db,

@@ -18,7 +18,7 @@ from roadstead.engine.dbos import DbosEngine, DbosWorker
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.world import Place
 from roadstead.ops import names
-from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.ensure import Ensure
 from roadstead.ops.gateway_report import report_gateways
 from roadstead.ops.recipe import Open
 from roadstead.ops.report import report
@@ -68,6 +68,7 @@ class Agent:
             places=self._places,
         )
         self._sweeping = threading.Lock()
+        self._ensure = Ensure(self._db, config.host, self._run_sweep).if_asked
         self._stop = threading.Event()
 
     def _make_compute(self) -> ComputeAgent | None:
@@ -166,9 +167,6 @@ class Agent:
         thread = threading.Thread(target=go_on, name="pairs")
         thread.start()
         return thread
-
-    def _ensure(self) -> None:
-        ensure_if_asked(self._db, self._config.host, self._run_sweep)
 
     def _report(self) -> None:
         host, backends = self._config.host, self._backends.values()

@@ -1,11 +1,14 @@
 """Services and availability zones on the wire (wire.md#availability-zones, wire.md#services)."""
 
+import contextlib
 import datetime
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from roadstead.model.world import ExportRef
-from roadstead.ops.ensure import ensure_if_asked
+from roadstead.ops.ensure import Ensure
 from roadstead.ops.report import report
 from roadstead.store import services, tables
 from roadstead.store.db import utcnow
@@ -99,9 +102,33 @@ def test_ensuring_until_the_agent_has_done_it(ask, world):
     assert hosts(ask, "?ensuring=true") == {BACKEND}
     assert BACKEND not in hosts(ask, "?ensuring=no")
     report(world.db, HOST, world.backends.values())  # a heartbeat does not clear it
-    assert ensure_if_asked(world.db, HOST, world.sweep.run)
+    ensure = Ensure(world.db, HOST, world.sweep.run)
+    assert ensure.if_asked()
     assert ensuring(ask) is False
-    assert not ensure_if_asked(world.db, HOST, world.sweep.run)
+    assert not ensure.if_asked()
+
+
+def test_two_threads_that_hear_of_one_wish_sweep_once(ask, world):
+    """The sweep of the second would be taken for the answer to the next wish."""
+    world.engine.stop()
+    sweeps, begun, go_on = [], threading.Event(), threading.Event()
+
+    def sweep():
+        sweeps.append(1)
+        begun.set()
+        assert go_on.wait(30)
+
+    ensure = Ensure(world.db, HOST, sweep)
+    assert ask("admin", "POST", "/services/ensure-shares", ENSURE) == (202, None)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ensure.if_asked)
+        assert begun.wait(30)
+        second = pool.submit(ensure.if_asked)
+        with contextlib.suppress(TimeoutError):
+            second.result(0.2)  # it would have begun its own by then
+        go_on.set()
+        assert (first.result(30), second.result(30)) == (True, False)
+    assert sweeps == [1]
 
 
 def test_ensure_shares_is_strict(ask, world):
