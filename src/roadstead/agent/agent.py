@@ -95,9 +95,10 @@ class Agent:
 
     def run(self) -> None:
         """Works until `stop`. The exports stay up when it ends: mounted clients do not notice.
-        AnotherHost, and nothing was changed, when what is here goes by another name."""
-        self._prepare()
+        AnotherHost, and nothing was served or changed, when what is here goes by another name."""
+        usable = self._open_pools()
         self._check_names()
+        self._open_exports(usable)
         self._worker.start(self._runner.run, lambda: self._do("ensure", self._ensure))
         self._do("sweep", self._run_sweep)
         pairs = self._start_pairs()
@@ -125,11 +126,21 @@ class Agent:
         self._db.close()
         log.info("agent stopped")
 
-    def _prepare(self) -> None:
+    # One backend that is not ready keeps no other from working; the sweep tries again, and the
+    # scheduler sees no report of it.
+
+    def _open_pools(self) -> list[Backend]:
+        """Those whose pool can be used."""
+        usable: list[Backend] = []
         for backend in self._backends.values():
-            # The others work; the sweep tries again, and the scheduler sees no report.
             with guarded("backend not ready", backend=backend.name):
                 backend.pool.ensure_pool()
+                usable.append(backend)
+        return usable
+
+    def _open_exports(self, usable: list[Backend]) -> None:
+        for backend in usable:
+            with guarded("backend not ready", backend=backend.name):
                 for view in backend.views({}).values():
                     view.export.ensure_server(view.place)
 
