@@ -25,6 +25,8 @@ PLACES = {
     "hypervisors": ("[compute] hypervisor", "compute.hypervisor_options"),
     "host_mounts": ("[compute] mounts_driver", "compute.mounts_options"),
 }
+_NOTHING = "none"  # which TOML does not know
+_UNTOLD = {"": "# must be given", _NOTHING: "# nothing, unless it is given"}
 # Nobody's in particular.
 _HERE = {"pools": "pools/NAME", "exports": "exports/NAME", "filers": "filers/NAME"}
 
@@ -56,7 +58,8 @@ def as_toml(path: str) -> str:
     lines = [*_comment(_about(axis, name)), f"# {chosen} = {_literal(name)}", f"[{table}]"]
     for option in found:
         lines += _comment(f"{option.doc} ({option.kind})")
-        lines.append(f"# {option.name} = {option.default or '# must be given'}")
+        value = _UNTOLD.get(option.default, option.default)
+        lines.append(f"# {option.name} = {value}")
     return "\n".join(lines) + "\n"
 
 
@@ -144,7 +147,7 @@ def _plural(hint: Any) -> str:
 def _literal(value: Any) -> str:
     plain = msgspec.to_builtins(value)
     if plain is None:
-        return "none"
+        return _NOTHING
     if isinstance(plain, dict):
         pairs = [f"{k} = {_literal(v)}" for k, v in typing.cast("dict[str, Any]", plain).items()]
         return f"{{{', '.join(pairs)}}}"
