@@ -98,6 +98,7 @@ def test_a_mounted_guest_goes_on(
     assert shown == {alice.nics[0].address: "rw", carol.ip: "ro"}
 
 
+@pytest.mark.isolation
 def test_a_rule_that_went_while_everything_was_down_does_not_return(
     direct: Direct, carol: ClientNs, dave: ClientNs, share: Shared
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_failure_at_any_step_of_a_share_leaves_nothing(
     assert census.everything() == before
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("step", ["export", "pool"])
 def test_a_kill_while_a_share_is_undone(
     road: GatewayRoad, tenant: Tenant, census: GatewayCensus, kept: Shared, step: str
@@ -125,6 +126,7 @@ def test_a_subnet_without_a_free_address(
     assert census.differences() == []
 
 
+@pytest.mark.crash
 def test_a_share_is_deleted_while_its_gateway_is_lost(
     road: GatewayRoad, tenant: Tenant, census: GatewayCensus, kept: Shared
 ) -> None:

@@ -101,6 +101,7 @@ def test_what_was_lost_is_made_again(
     census.wait_agreed()
 
 
+@pytest.mark.isolation
 def test_what_was_removed_while_the_agent_was_away_does_not_return(
     road: GatewayRoad, tenant: Tenant, client: Client, share: Shared, census: GatewayCensus
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_rule_waits_for_the_filer(
     assert census.differences() == []
 
 
+@pytest.mark.isolation
 @pytest.mark.parametrize("away", ["down", "hangs"])
 def test_who_is_denied_is_cut_off_without_the_filer(
     road: GatewayRoad,
