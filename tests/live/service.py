@@ -112,7 +112,8 @@ class Roadstead(Temporary):
     def kill(self) -> None:
         """Everything of ours died at once; the exports go on."""
         if self._process is not None:
-            pids = [*children_of(self._process.pid), self._process.pid]
+            # The supervisor first: it starts a child that died again at once.
+            pids = [self._process.pid, *children_of(self._process.pid)]
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
             self._process.wait()
