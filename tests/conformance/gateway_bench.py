@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from roadstead.conformance.exports import FAR, NEAR, SIBLING, SIX, ExportBench
 from roadstead.drivers.base.export import Gateway
 from roadstead.drivers.export.gateway.driver import GatewayExport
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.drivers.host import conntrack
 from roadstead.drivers.host.netlink import within

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from roadstead.conformance.exports import NEAR, ref
 from roadstead.drivers.export.gateway_proxy.driver import ProxyExport
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns, pseudo_path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from roadstead.conformance.hypervisor_bench import HypervisorBench
 from roadstead.drivers.compute import users
-from roadstead.drivers.hypervisor.libvirt import LibvirtHypervisor
+from roadstead.drivers.hypervisor.libvirt.driver import LibvirtHypervisor
 from roadstead.model import hosts as h
 from tests.conformance.local_mounts import Shares, local_mounts
 from tests.lab.build import Image

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.conformance.filers import ONE, SIX, STRANGER, TWO, FilerBench, FilerConformance
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.drivers.filer.hook import HookFiler
 from roadstead.drivers.filer.memory import MemoryFiler
 from roadstead.model.errors import Transient

@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.conformance.networks import NetworkBench, NetworkConformance, Seen
 from roadstead.drivers.network.memory import MemoryNetwork
-from roadstead.drivers.network.segments import SegmentsNetwork
+from roadstead.drivers.network.segments.driver import SegmentsNetwork
 from roadstead.model import networks as n
 from roadstead.model import world as w
 from tests.lab.hosts import TwoHosts

@@ -13,7 +13,7 @@ from roadstead.config.sections import Config
 from roadstead.drivers.host import mounts
 from roadstead.drivers.host.nfs.fuse_process import PROGRAM
 from roadstead.drivers.hypervisor import marks
-from roadstead.drivers.hypervisor.libvirt_connection import Connection
+from roadstead.drivers.hypervisor.libvirt.connection import Connection
 from roadstead.store import tables as t
 from roadstead.store import tables_attachments as ta
 from roadstead.store.db import Database

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from roadstead.config.sections import Config
 from roadstead.drivers.network.marks import Marks
-from roadstead.drivers.network.places import owner_of
+from roadstead.drivers.network.segments.places import owner_of
 from roadstead.model.ids import place_netns, place_of_netns
 from roadstead.model.world import Place
 from roadstead.store import tables as t

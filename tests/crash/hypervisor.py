@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from roadstead.drivers.hypervisor import daemon
+from roadstead.drivers.hypervisor.libvirt import daemon
 from tests.conformance.libvirt_lab import end
 from tests.crash.play import Result, judged
 from tests.crash.scenario import Subject

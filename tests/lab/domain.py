@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from roadstead.drivers.hypervisor import binding
-from roadstead.drivers.hypervisor.libvirt_xml import NAMESPACE
+from roadstead.drivers.hypervisor.libvirt import binding
+from roadstead.drivers.hypervisor.libvirt.xml import NAMESPACE
 from tests.lab.build import Image
 from tests.lab.channel import Channel
 from tests.lab.guest import COMMAND_LINE, Guest, Result

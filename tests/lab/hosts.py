@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from roadstead.drivers.host import netlink
-from roadstead.drivers.network.guard import Guard
-from roadstead.drivers.network.segments import SegmentsNetwork
+from roadstead.drivers.network.segments.driver import SegmentsNetwork
+from roadstead.drivers.network.segments.guard import Guard
 from tests.lab.links import find_link
 from tests.lab.netns import add_netns, ip, remove_netns
 from tests.lab.ovs import OpenVSwitch

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from roadstead.drivers.host import mounts
-from roadstead.drivers.hypervisor.libvirt_connection import Connection
+from roadstead.drivers.hypervisor.libvirt.connection import Connection
 from roadstead.model.errors import Transient
 from tests.lab.build import cache_directory
 from tests.lab.process import spawn, stop, until_ready

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roadstead.drivers.compute.layout import Layout
 from roadstead.drivers.ganesha.conf import MOUNT_PORT
 from roadstead.drivers.host import mount_table as table
-from roadstead.drivers.hypervisor import daemon
+from roadstead.drivers.hypervisor.libvirt import daemon
 from tests.lab.domain import Domain
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.netns import ip

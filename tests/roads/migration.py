@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from roadstead.config import load as configuration
-from roadstead.drivers.hypervisor import binding
+from roadstead.drivers.hypervisor.libvirt import binding
 from tests.lab import newer
 from tests.lab.channel import Channel
 from tests.lab.domain import Domain

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.drivers.base.filer import FilerExport
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model.ids import new_id, pseudo_path
 from tests.lab import nfs4

@@ -10,7 +10,7 @@ from roadstead.agent.standbys import make_standbys
 from roadstead.config.sections import Config
 from roadstead.drivers import registry
 from roadstead.drivers.base.network import Network
-from roadstead.drivers.failover.keepalived import Keepalived
+from roadstead.drivers.failover.keepalived.driver import Keepalived
 from roadstead.model.ids import place_netns
 from roadstead.model.networks import NetworkInfo, PortRef, SegmentRef
 from roadstead.model.states import GatewayRole

@@ -20,8 +20,10 @@ from roadstead.drivers.host.needs import (
     tool,
 )
 from roadstead.drivers.host.nfs import means
-from roadstead.drivers.hypervisor import checks, daemon, libvirt_facts
-from roadstead.drivers.hypervisor.libvirt_connection import Connection
+from roadstead.drivers.hypervisor import checks
+from roadstead.drivers.hypervisor.libvirt import daemon
+from roadstead.drivers.hypervisor.libvirt import facts as libvirt_facts
+from roadstead.drivers.hypervisor.libvirt.connection import Connection
 from roadstead.model.errors import RoadsteadError
 from roadstead.model.hosts import HostFacts, VirtiofsdFacts
 

@@ -12,7 +12,7 @@ from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.compute.memory import MemoryMounts
 from roadstead.drivers.hypervisor import checks
 from roadstead.drivers.hypervisor.changes import Changes
-from roadstead.drivers.hypervisor.libvirt_devices import plugged, wanted
+from roadstead.drivers.hypervisor.libvirt.devices import plugged, wanted
 from roadstead.model import hosts as h
 from roadstead.model import ids
 from roadstead.model import world as w

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from roadstead.drivers.failover import keepalived_conf as conf
-from roadstead.drivers.failover.conntrackd import Conntrackd
-from roadstead.drivers.failover.keepalived import Keepalived
+from roadstead.drivers.failover.keepalived import conf
+from roadstead.drivers.failover.keepalived.conntrackd import Conntrackd
+from roadstead.drivers.failover.keepalived.driver import Keepalived
 from roadstead.drivers.host import conntrack, netlink, process
 from roadstead.model.errors import Transient
 from roadstead.model.pairs import PairSpec

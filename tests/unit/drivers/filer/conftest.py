@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.drivers.base.filer import FilerExport
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import ids
 from tests.lab.filer import LegacyFiler

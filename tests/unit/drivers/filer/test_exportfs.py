@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from roadstead.drivers.base.filer import FilerExport
-from roadstead.drivers.filer import exportfs_text as text
-from roadstead.drivers.filer.exportfs import ExportfsFiler
+from roadstead.drivers.filer.exportfs import text
+from roadstead.drivers.filer.exportfs.driver import ExportfsFiler
 from roadstead.drivers.filer.paths import share_path
 from roadstead.model import ids
 from roadstead.model.errors import DriverError, Transient, Unsupported

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from roadstead.drivers.filer.ganesha import GaneshaFiler
+from roadstead.drivers.filer.ganesha.driver import GaneshaFiler
 from roadstead.model import ids
 from roadstead.model.errors import DriverError
 from tests.lab.filer import LegacyFiler

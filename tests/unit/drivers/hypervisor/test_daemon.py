@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.drivers.hypervisor import daemon, guest_os
+from roadstead.drivers.hypervisor import guest_os
+from roadstead.drivers.hypervisor.libvirt import daemon
 from roadstead.model.errors import DriverError
 from roadstead.model.ids import new_id
 

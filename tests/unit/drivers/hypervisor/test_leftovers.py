@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadstead.conformance.hypervisor_bench import HypervisorBench, ref
-from roadstead.drivers.hypervisor import daemon
-from roadstead.drivers.hypervisor.libvirt import LibvirtHypervisor
+from roadstead.drivers.hypervisor.libvirt import daemon
+from roadstead.drivers.hypervisor.libvirt.driver import LibvirtHypervisor
 from roadstead.model import hosts as h
 from roadstead.model.errors import DriverError, InUse, Transient
 from roadstead.model.ids import new_id

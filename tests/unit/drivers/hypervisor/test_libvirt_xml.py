@@ -2,7 +2,8 @@
 
 import pytest
 
-from roadstead.drivers.hypervisor import libvirt_xml, marks
+from roadstead.drivers.hypervisor import marks
+from roadstead.drivers.hypervisor.libvirt import xml as libvirt_xml
 from roadstead.model import hosts as h
 from roadstead.model.ids import new_id
 

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 from dataclasses import dataclass, field
 
-from roadstead.drivers.network.segments import SegmentsNetwork
+from roadstead.drivers.network.segments.driver import SegmentsNetwork
 from roadstead.model import networks as n
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns

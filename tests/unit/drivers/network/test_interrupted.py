@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from roadstead.drivers.network.segments import SegmentsNetwork
+from roadstead.drivers.network.segments.driver import SegmentsNetwork
 from roadstead.model import networks as n
 from roadstead.model import world as w
 from roadstead.model.ids import new_id, place_netns

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 from typing import Any
 
-from roadstead.drivers.network.places import owner_of
+from roadstead.drivers.network.segments.places import owner_of
 from tests.lab.hosts import TwoHosts
 from tests.lab.links import links
 from tests.lab.netns import NETNS_DIRECTORY

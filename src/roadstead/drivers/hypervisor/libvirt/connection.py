@@ -5,8 +5,8 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from roadstead.drivers.hypervisor import binding
 from roadstead.drivers.hypervisor.changes import Changes
+from roadstead.drivers.hypervisor.libvirt import binding
 from roadstead.model.errors import Conflict, DriverError, NotFound, Transient, Unsupported
 
 # Seconds between questions, and how many may stay unanswered, before libvirtd counts as dead.

@@ -5,7 +5,8 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
-from roadstead.drivers.hypervisor import libvirt_ports, marks
+from roadstead.drivers.hypervisor import marks
+from roadstead.drivers.hypervisor.libvirt import ports as libvirt_ports
 from roadstead.model import hosts as h
 
 # An element of the domain's <metadata>: <r:vm xmlns:r='urn:roadstead:vm:1' project='<uuid>'/>

@@ -8,7 +8,7 @@ from typing import Annotated
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.base.options import DriverOptions
 from roadstead.drivers.filer import paths
-from roadstead.drivers.filer.ganesha_rules import CHANGE_NAME, Rule, RulesFile
+from roadstead.drivers.filer.ganesha.rules import CHANGE_NAME, Rule, RulesFile
 from roadstead.drivers.ganesha import conf
 from roadstead.drivers.ganesha.bus import GaneshaBus, Refused
 from roadstead.drivers.ganesha.live import LiveExport, live_exports

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from roadstead.drivers.host import mount_table as table
-from roadstead.drivers.hypervisor import checks, daemon
-from roadstead.drivers.hypervisor.libvirt_xml import Filesystem
+from roadstead.drivers.hypervisor import checks
+from roadstead.drivers.hypervisor.libvirt import daemon
+from roadstead.drivers.hypervisor.libvirt.xml import Filesystem
 from roadstead.model import hosts as h
 from roadstead.model.errors import BadRequest, Conflict, NotFound
 

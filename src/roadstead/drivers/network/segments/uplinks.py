@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from roadstead.drivers.host.netlink import Link, Netlink, Refused
-from roadstead.drivers.network import places
 from roadstead.drivers.network.marks import Marks, SegmentMark
-from roadstead.drivers.network.ovs import OpenVSwitch
-from roadstead.drivers.network.patches import Patches, no_ipv6, refuse_addresses
+from roadstead.drivers.network.segments import places
+from roadstead.drivers.network.segments.ovs import OpenVSwitch
+from roadstead.drivers.network.segments.patches import Patches, no_ipv6, refuse_addresses
 from roadstead.model import networks as n
 from roadstead.model.errors import Conflict, Transient, Unsupported
 

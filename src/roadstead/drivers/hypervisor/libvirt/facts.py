@@ -4,8 +4,8 @@ import functools
 from typing import Any
 
 from roadstead.drivers.host.exec import run
-from roadstead.drivers.hypervisor import libvirt_xml
 from roadstead.drivers.hypervisor.checks import version
+from roadstead.drivers.hypervisor.libvirt import xml as libvirt_xml
 from roadstead.model import hosts as h
 from roadstead.model.errors import DriverError, Transient
 

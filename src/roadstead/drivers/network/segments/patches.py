@@ -4,7 +4,7 @@ of devices joins the two."""
 from roadstead.drivers.host.exec import run
 from roadstead.drivers.host.netlink import Link, Netlink, act, write_sysctls
 from roadstead.drivers.network.marks import Marks, SegmentMark
-from roadstead.drivers.network.ovs import OpenVSwitch
+from roadstead.drivers.network.segments.ovs import OpenVSwitch
 from roadstead.model import networks as n
 from roadstead.model.errors import Conflict
 

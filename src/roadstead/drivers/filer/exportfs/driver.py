@@ -7,8 +7,8 @@ from typing import Annotated
 
 from roadstead.drivers.base.filer import FilerExport, FilerInfo
 from roadstead.drivers.base.options import DriverOptions
-from roadstead.drivers.filer import exportfs_text as text
 from roadstead.drivers.filer import paths
+from roadstead.drivers.filer.exportfs import text
 from roadstead.drivers.host.exec import CommandFailed, run
 from roadstead.model import world as w
 from roadstead.model.documented import doc

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from roadstead.drivers.hypervisor import binding, libvirt_xml
-from roadstead.drivers.hypervisor.libvirt_xml import Domain, Filesystem
+from roadstead.drivers.hypervisor.libvirt import binding
+from roadstead.drivers.hypervisor.libvirt import xml as libvirt_xml
+from roadstead.drivers.hypervisor.libvirt.xml import Domain, Filesystem
 from roadstead.model import hosts as h
 from roadstead.model.errors import NotFound, Transient
 

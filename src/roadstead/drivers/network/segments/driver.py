@@ -15,13 +15,14 @@ from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.host import netlink
 from roadstead.drivers.host import netns as namespaces
 from roadstead.drivers.host.netlink import Link, Netlink, T
-from roadstead.drivers.network import checks, places
-from roadstead.drivers.network.census import find_marks
-from roadstead.drivers.network.guard import Guard
+from roadstead.drivers.network import checks
 from roadstead.drivers.network.marks import Marks, PortMark, SegmentMark
-from roadstead.drivers.network.ovs import OpenVSwitch
-from roadstead.drivers.network.port import configure, gateway_table
-from roadstead.drivers.network.uplinks import Underlay, Uplinks, prepare_port
+from roadstead.drivers.network.segments import places
+from roadstead.drivers.network.segments.census import find_marks
+from roadstead.drivers.network.segments.guard import Guard
+from roadstead.drivers.network.segments.ovs import OpenVSwitch
+from roadstead.drivers.network.segments.port import configure, gateway_table
+from roadstead.drivers.network.segments.uplinks import Underlay, Uplinks, prepare_port
 from roadstead.model import networks as n
 from roadstead.model import world as w
 from roadstead.model.documented import doc

@@ -1,9 +1,9 @@
 """What a host has of ours, and what of it is broken."""
 
 from roadstead.drivers.host.netlink import Link, Netlink
-from roadstead.drivers.network.guard import Rules
 from roadstead.drivers.network.marks import Marks, PortMark, SegmentMark
-from roadstead.drivers.network.uplinks import Uplinks
+from roadstead.drivers.network.segments.guard import Rules
+from roadstead.drivers.network.segments.uplinks import Uplinks
 from roadstead.model import world as w
 
 NO_GUARD = "its anti-spoofing rules are missing"

@@ -14,19 +14,15 @@ from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.drivers.host import mount_table as table
 from roadstead.drivers.host import process
 from roadstead.drivers.host.locks import IdLocks
-from roadstead.drivers.hypervisor import (
-    binding,
-    checks,
-    daemon,
-    libvirt_devices,
-    libvirt_guests,
-    libvirt_xml,
-    marks,
-)
+from roadstead.drivers.hypervisor import checks, marks
 from roadstead.drivers.hypervisor.changes import Deaths
-from roadstead.drivers.hypervisor.libvirt_connection import Connection
-from roadstead.drivers.hypervisor.libvirt_facts import host_facts, sandbox
-from roadstead.drivers.hypervisor.libvirt_guests import Seen
+from roadstead.drivers.hypervisor.libvirt import binding, daemon
+from roadstead.drivers.hypervisor.libvirt import devices as libvirt_devices
+from roadstead.drivers.hypervisor.libvirt import guests as libvirt_guests
+from roadstead.drivers.hypervisor.libvirt import xml as libvirt_xml
+from roadstead.drivers.hypervisor.libvirt.connection import Connection
+from roadstead.drivers.hypervisor.libvirt.facts import host_facts, sandbox
+from roadstead.drivers.hypervisor.libvirt.guests import Seen
 from roadstead.model import hosts as h
 from roadstead.model import world as w
 from roadstead.model.documented import doc

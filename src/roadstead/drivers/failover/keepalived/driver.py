@@ -15,9 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from roadstead.drivers.failover import keepalived_conf as conf
-from roadstead.drivers.failover.conntrackd import PROGRAM as CONNTRACKD
-from roadstead.drivers.failover.conntrackd import Conntrackd
+from roadstead.drivers.failover.keepalived import conf
+from roadstead.drivers.failover.keepalived.conntrackd import PROGRAM as CONNTRACKD
+from roadstead.drivers.failover.keepalived.conntrackd import Conntrackd
 from roadstead.drivers.host import conntrack, netlink, process
 from roadstead.model import world as w
 from roadstead.model.errors import DriverError, NotFound, Transient

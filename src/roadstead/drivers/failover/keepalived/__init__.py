@@ -1,0 +1,1 @@
+"""Pairs of gateways by keepalived and conntrackd."""

@@ -1,0 +1,1 @@
+"""A filer whose kernel's NFS server is told by exportfs."""

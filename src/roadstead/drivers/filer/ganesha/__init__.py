@@ -1,0 +1,1 @@
+"""A filer whose NFS-Ganesha reads its exports from files."""

@@ -1,0 +1,1 @@
+"""Hypervisors that libvirt drives."""

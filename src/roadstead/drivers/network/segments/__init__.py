@@ -1,0 +1,1 @@
+"""Networks of VLAN and VXLAN segments, made of what Linux and Open vSwitch have."""
