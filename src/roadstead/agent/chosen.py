@@ -1,7 +1,7 @@
 """The drivers that the configuration names: what it says to each, and where each may work."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,79 +15,39 @@ from roadstead.drivers.registry import Choice
 def pool(config: Config, name: str) -> Choice:
     """Of that backend."""
     section = config.backends[name]
-    key = f"backends.{name}"
-    return Choice(
-        axis="pools",
-        driver=section.pool,
-        key=f"{key}.pool",
-        options_key=f"{key}.pool_options",
-        given=section.pool_options,
-        where=_where(config, f"pools/{name}", name),
-    )
+    return _choice(config, "pools", name, section.pool, section.pool_options)
 
 
 def export(config: Config, name: str) -> Choice:
     """Of that backend."""
     section = config.backends[name]
-    key = f"backends.{name}"
-    return Choice(
-        axis="exports",
-        driver=section.export,
-        key=f"{key}.export",
-        options_key=f"{key}.export_options",
-        given=section.export_options,
-        where=_where(config, f"exports/{name}", name),
-    )
+    return _choice(config, "exports", name, section.export, section.export_options)
 
 
 def filer(config: Config, name: str) -> Choice:
     """Of that backend, which must have one."""
     section = config.backends[name].filer
-    key = f"backends.{name}.filer"
-    return Choice(
-        axis="filers",
-        driver=section.control,
-        key=f"{key}.control",
-        options_key=f"{key}.control_options",
-        given=section.control_options,
-        where=_where(config, f"filers/{name}", name),
-    )
+    return _choice(config, "filers", name, section.control, section.control_options)
 
 
 def hypervisor(config: Config) -> Choice:
     """Of this host, which must be a compute host."""
-    return Choice(
-        axis="hypervisors",
-        driver=config.compute.hypervisor,
-        key="compute.hypervisor",
-        options_key="compute.hypervisor_options",
-        given=config.compute.hypervisor_options,
-        where=_where(config, "hypervisor", config.host),
-    )
+    section = config.compute
+    given = section.hypervisor_options
+    return _choice(config, "hypervisors", config.host, section.hypervisor, given)
 
 
 def host_mounts(config: Config) -> Choice:
     """Of this host, which must be a compute host."""
-    return Choice(
-        axis="host_mounts",
-        driver=config.compute.mounts_driver,
-        key="compute.mounts_driver",
-        options_key="compute.mounts_options",
-        given=config.compute.mounts_options,
-        where=_where(config, "host_mounts", config.host),
-    )
+    section = config.compute
+    given = section.mounts_options
+    return _choice(config, "host_mounts", config.host, section.mounts_driver, given)
 
 
 def network(config: Config) -> Choice:
     """Of this host, which must have one."""
-    return Choice(
-        axis="networks",
-        driver=config.network.driver,
-        key="network.driver",
-        options_key="network.options",
-        given=config.network.options,
-        where=_where(config, "network", config.host),
-    )
+    section = config.network
+    return _choice(config, "networks", config.host, section.driver, section.options)
 
 
 def of_backend(config: Config, name: str) -> Iterator[Choice]:
@@ -137,6 +97,20 @@ def complete(config: Config) -> Config:
 def _options(choice: Choice) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(registry.options(choice))
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _choice(config: Config, axis: str, name: str, driver: str, given: Mapping[str, Any]) -> Choice:
+    """`name`: the backend's, or the host's for what a host has one of."""
+    keys = registry.AXES[axis]
+    table = keys.table.replace("NAME", name)
+    return Choice(
+        axis=axis,
+        driver=driver,
+        key=f"{table}.{keys.driver}",
+        options_key=f"{table}.{keys.options}",
+        given=given,
+        where=_where(config, keys.directory.replace("NAME", name), name),
+    )
 
 
 def _where(config: Config, below: str, name: str) -> Where:

@@ -16,19 +16,8 @@ from roadstead.drivers.base.options import DriverOptions, Where
 from roadstead.model.documented import doc_of
 from roadstead.model.errors import ConfigError
 
-# Where a driver's name stands in the configuration, and its options.
-PLACES = {
-    "pools": ("[backends.NAME] pool", "backends.NAME.pool_options"),
-    "exports": ("[backends.NAME] export", "backends.NAME.export_options"),
-    "filers": ("[backends.NAME.filer] control", "backends.NAME.filer.control_options"),
-    "networks": ("[network] driver", "network.options"),
-    "hypervisors": ("[compute] hypervisor", "compute.hypervisor_options"),
-    "host_mounts": ("[compute] mounts_driver", "compute.mounts_options"),
-}
 _NOTHING = "none"  # which TOML does not know
 _UNTOLD = {"": "# must be given", _NOTHING: "# nothing, unless it is given"}
-# Nobody's in particular.
-_HERE = {"pools": "pools/NAME", "exports": "exports/NAME", "filers": "filers/NAME"}
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +43,7 @@ def as_toml(path: str) -> str:
     if not name:
         known = " ".join(f"{axis}/{driver}" for driver in registry.installed(axis))
         raise ConfigError(f"{path}: which of {known}?")
-    chosen, table = PLACES[axis]
+    chosen, table = _keys(axis)
     lines = [*_comment(_about(axis, name)), f"# {chosen} = {_literal(name)}", f"[{table}]"]
     for option in found:
         lines += _comment(f"{option.doc} ({option.kind})")
@@ -69,7 +58,7 @@ def as_markdown() -> str:
 
 
 def _axis(axis: str) -> str:
-    chosen, table = PLACES[axis]
+    chosen, table = _keys(axis)
     parts = [f"### {axis}\n\nChosen by `{chosen}`, told by `[{table}]`."]
     bare: list[str] = []
     for name in registry.installed(axis):
@@ -110,8 +99,15 @@ def _own_default(field: msgspec.structs.FieldInfo) -> Any:
     return None if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
+def _keys(axis: str) -> tuple[str, str]:
+    """Where a driver's name stands, and the table of its options."""
+    keys = registry.AXES[axis]
+    return f"[{keys.table}] {keys.driver}", f"{keys.table}.{keys.options}"
+
+
 def _somewhere(axis: str) -> Where:
-    below = _HERE.get(axis, axis.removesuffix("s"))
+    """Nobody's in particular."""
+    below = registry.AXES[axis].directory
     return Where(
         name="NAME",
         state_directory=f"<state_directory>/{below}",

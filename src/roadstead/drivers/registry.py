@@ -21,7 +21,37 @@ from roadstead.drivers.base.pool import Pool
 from roadstead.drivers.host.needs import Check
 from roadstead.model.errors import ConfigError
 
-AXES = ("pools", "exports", "filers", "networks", "hypervisors", "host_mounts")
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the configuration has an axis' driver. NAME is the backend's."""
+
+    table: str
+    driver: str  # the key that names it
+    options: str  # the key that has what it is told
+    directory: str  # where it works, below the service's directories
+
+
+AXES = {
+    "pools": Keys(
+        table="backends.NAME", driver="pool", options="pool_options", directory="pools/NAME"
+    ),
+    "exports": Keys(
+        table="backends.NAME", driver="export", options="export_options", directory="exports/NAME"
+    ),
+    "filers": Keys(
+        table="backends.NAME.filer",
+        driver="control",
+        options="control_options",
+        directory="filers/NAME",
+    ),
+    "networks": Keys(table="network", driver="driver", options="options", directory="network"),
+    "hypervisors": Keys(
+        table="compute", driver="hypervisor", options="hypervisor_options", directory="hypervisor"
+    ),
+    "host_mounts": Keys(
+        table="compute", driver="mounts_driver", options="mounts_options", directory="host_mounts"
+    ),
+}
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
