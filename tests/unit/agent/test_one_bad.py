@@ -12,25 +12,9 @@ from roadstead.model.errors import DriverError, Transient
 from roadstead.ops.names import owner_of_bytes
 from roadstead.store import vms
 from tests.factories import HOST, make_backend, make_caller, make_share, make_world
-from tests.unit.ops.compute_world import make_compute_world
 from tests.unit.ops.memory_pair import MemoryFailover
-from tests.unit.ops.network_world import make_network_world
 
 ERRORS = [DriverError("away"), ValueError("a fault")]
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def cw(database_url):
-    made = make_compute_world(database_url)
-    yield made
-    made.world.close()
 
 
 def _network_agent(nw):

@@ -12,13 +12,6 @@ from tests.unit.ops.compute_world import STORAGE_ADDRESS, make_compute_world
 
 
 @pytest.fixture
-def cw(database_url):
-    made = make_compute_world(database_url)
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
 def far(database_url):
     """The compute host gets at shares over the network only."""
     made = make_compute_world(database_url, local=False)

@@ -10,20 +10,12 @@ from roadstead.roads.networked import Networked
 from roadstead.service import access
 from roadstead.store import operations
 from tests.factories import HOST, make_caller, make_share
-from tests.unit.ops.network_world import make_network_world
 from tests.unit.ops.two_hosts import ADDRESSES, TARGET, make_two_hosts
 
 
 @pytest.fixture
 def two(database_url):
     made = make_two_hosts(database_url)
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
     yield made
     made.world.close()
 

@@ -17,13 +17,6 @@ from tests.unit.ops.network_world import make_network_world
 NOTHING = {"segment": [], "place": [], "port": []}
 
 
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
-
-
 def _messages(nw, caller):
     with nw.world.db.read() as tx:
         return messages.find_all(tx, caller.own, MessageFilter(), Page())

@@ -11,7 +11,6 @@ from roadstead.ops import share_servers as recipes
 from roadstead.service import share_networks, shares, subnets
 from tests.factories import make_caller
 from tests.unit.ops.killing import FORWARD, killed
-from tests.unit.ops.network_world import make_network_world
 
 BACK = ("undo-before", "undo-effect", "undo-journal")
 NOTHING = {"segment": [], "place": [], "port": []}
@@ -20,13 +19,6 @@ NOTHING = {"segment": [], "place": [], "port": []}
 def _steps(recipe, until=None):
     names = [step.name for step in recipe.steps]
     return names if until is None else names[: names.index(until) + 1]
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
 
 
 def _away(nw, caller, network):

@@ -10,16 +10,8 @@ from roadstead.store import attachments as store
 from roadstead.store import drift, operations, vms
 from roadstead.store import tables as t
 from tests.factories import HOST, make_caller, make_share
-from tests.unit.ops.compute_world import make_compute_world
 
 NO_GRACE = datetime.timedelta(0)
-
-
-@pytest.fixture
-def cw(database_url):
-    made = make_compute_world(database_url)
-    yield made
-    made.world.close()
 
 
 @pytest.fixture

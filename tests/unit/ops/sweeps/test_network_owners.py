@@ -3,8 +3,6 @@ and not at once."""
 
 import datetime
 
-import pytest
-
 from roadstead.model.ids import new_id, place_netns
 from roadstead.model.networks import PortSpec, SegmentSpec
 from roadstead.model.pairs import PairSpec
@@ -15,17 +13,10 @@ from roadstead.roads.networked import Networked
 from roadstead.store import drift
 from tests.factories import make_caller
 from tests.unit.ops.memory_pair import MemoryFailover, MemoryMirror
-from tests.unit.ops.network_world import KEPT, make_network_world
+from tests.unit.ops.network_world import KEPT
 
 ELECTION = PairSpec(interface="s", own="172.30.0.10", peer="172.30.0.11", first=False, addresses={})
 NOTHING = {"segment": [], "place": [], "port": []}
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
 
 
 def _sweep(nw, host: str, grace: datetime.timedelta = datetime.timedelta(0)) -> NetworkSweep:

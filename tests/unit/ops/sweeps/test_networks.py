@@ -12,16 +12,9 @@ from roadstead.model.world import Place
 from roadstead.service import share_networks
 from roadstead.store import drift
 from tests.factories import make_caller
-from tests.unit.ops.network_world import KEPT, make_network_world
+from tests.unit.ops.network_world import KEPT
 
 NOTHING = {"segment": [], "place": [], "port": []}
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
 
 
 def _drift(nw):

@@ -15,25 +15,9 @@ from roadstead.store import attachments
 from roadstead.store import shares as share_store
 from roadstead.store.scope import everyone
 from tests.factories import make_backend, make_caller, make_share, make_world
-from tests.unit.ops.compute_world import make_compute_world
-from tests.unit.ops.network_world import make_network_world
 
 # What a driver may raise, and what it raises when it has a fault.
 ERRORS = [DriverError("away"), ValueError("a fault")]
-
-
-@pytest.fixture
-def nw(database_url):
-    made = make_network_world(database_url)
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def cw(database_url):
-    made = make_compute_world(database_url)
-    yield made
-    made.world.close()
 
 
 def _broken(world, *instance_ids):

@@ -16,9 +16,7 @@ from roadstead.drivers.host import process
 from roadstead.drivers.host.locks import IdLocks
 from roadstead.drivers.hypervisor import checks, marks
 from roadstead.drivers.hypervisor.changes import Deaths
-from roadstead.drivers.hypervisor.libvirt import binding, daemon
-from roadstead.drivers.hypervisor.libvirt import devices as libvirt_devices
-from roadstead.drivers.hypervisor.libvirt import guests as libvirt_guests
+from roadstead.drivers.hypervisor.libvirt import binding, daemon, devices, guests
 from roadstead.drivers.hypervisor.libvirt import xml as libvirt_xml
 from roadstead.drivers.hypervisor.libvirt.connection import Connection
 from roadstead.drivers.hypervisor.libvirt.facts import host_facts, sandbox
@@ -74,38 +72,35 @@ class LibvirtHypervisor:
     def guests(self) -> list[h.GuestFacts]:
         """Every VM of the host, running or not."""
         with self._connection.using() as connection:
-            return [
-                libvirt_guests.facts(seen, now=True)
-                for _, seen in libvirt_guests.all_of(connection)
-            ]
+            return [guests.facts(seen, now=True) for _, seen in guests.all_of(connection)]
 
     def find_guest(self, name_or_id: str) -> h.GuestFacts | None:
         """The VM of that UUID or, if there is none, of that name; None otherwise."""
         with self._connection.using() as connection:
-            seen = libvirt_guests.find(connection, name_or_id)[1]
-            seen = seen or libvirt_guests.find_named(connection, name_or_id)
-            return None if seen is None else libvirt_guests.facts(seen, now=True)
+            seen = guests.find(connection, name_or_id)[1]
+            seen = seen or guests.find_named(connection, name_or_id)
+            return None if seen is None else guests.facts(seen, now=True)
 
     def why_not(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
         """What stands against the device even at the VM's next start."""
         with self._connection.using() as connection:
-            guest = libvirt_guests.facts(libvirt_guests.known(connection, spec.vm_id)[1], now=False)
+            guest = guests.facts(guests.known(connection, spec.vm_id)[1], now=False)
             return checks.at_all(spec, guest, self._host(connection))
 
     def why_not_hot(self, spec: h.DeviceSpec) -> tuple[h.MissingFact, ...]:
         """What stands against the device in the VM as it runs now."""
         with self._connection.using() as connection:
-            guest = libvirt_guests.facts(libvirt_guests.known(connection, spec.vm_id)[1], now=True)
+            guest = guests.facts(guests.known(connection, spec.vm_id)[1], now=True)
             return checks.hot(spec, guest, self._host(connection))
 
     def ensure_attached(self, spec: h.DeviceSpec) -> h.Device:
         """The VM has the device; see the Protocol."""
-        libvirt_devices.check_source(spec, self._mounts)
+        devices.check_source(spec, self._mounts)
         with self._locks.held(spec.vm_id), self._connection.using() as connection:
-            domain, seen = libvirt_guests.known(connection, spec.vm_id)
+            domain, seen = guests.known(connection, spec.vm_id)
             live, config = seen.halves(spec.attachment_id)
             for half in filter(None, (live, config)):
-                libvirt_devices.check_same(spec, half, self._wrappers)
+                devices.check_same(spec, half, self._wrappers)
             to_live = spec.live and seen.live is not None and live is None
             to_config = seen.config is not None and config is None
             if to_live or to_config:
@@ -113,18 +108,16 @@ class LibvirtHypervisor:
                 _refuse(spec, seen, host)
                 domain.attachDeviceFlags(self._xml(spec, host), _flags(to_live, to_config))
                 self._check_served(domain, spec, to_live)
-            where = libvirt_devices.plugged(
-                to_live or live is not None, to_config or config is not None
-            )
-            return libvirt_devices.wanted(spec, where)
+            where = devices.plugged(to_live or live is not None, to_config or config is not None)
+            return devices.wanted(spec, where)
 
     def ensure_detached(self, ref: h.DeviceRef, *, force: bool = False) -> None:
         """The VM does not have the device; see the Protocol."""
         with self._locks.held(ref.vm_id):
             with self._connection.using() as connection:
-                domain, seen = libvirt_guests.find(connection, ref.vm_id)
+                domain, seen = guests.find(connection, ref.vm_id)
                 if seen is not None:
-                    libvirt_guests.check_still(seen)
+                    guests.check_still(seen)
                     self._unplug(domain, seen, ref.attachment_id, force=force)
             self._end_daemon(ref.attachment_id)
             self._wrappers.ensure_absent(ref.attachment_id)
@@ -133,7 +126,7 @@ class LibvirtHypervisor:
         """Every device of ours, and daemons of ours that serve no VM."""
         before = daemon.running(self._mounts)
         with self._connection.using() as connection:
-            found = libvirt_guests.all_of(connection)
+            found = guests.all_of(connection)
             table_now, after = table.read(), daemon.running(self._mounts)
             plugged = [mark for each in found for mark in self._marks(each, after, table_now)]
         yield from plugged
@@ -170,16 +163,14 @@ class LibvirtHypervisor:
                 "tag": half.tag,
                 "source": half.source,
                 "driver": half.driver,
-                "plugged": libvirt_devices.plugged(live is not None, config is not None),
+                "plugged": devices.plugged(live is not None, config is not None),
                 "read_only": half.read_only or (mount is not None and mount.read_only),
             }
             problem = None
             if live is not None and live.driver == "virtiofs":
-                problem = libvirt_devices.problem(daemons.get(attachment_id), mount)
+                problem = devices.problem(daemons.get(attachment_id), mount)
                 # Looked at again: it may have been detached in this moment.
-                problem = (
-                    problem if problem and libvirt_guests.is_live(domain, attachment_id) else None
-                )
+                problem = problem if problem and guests.is_live(domain, attachment_id) else None
             yield w.Mark(kind="device", id=attachment_id, facts=facts, broken=problem)
 
     def _host(self, connection: Any) -> h.HostFacts:
@@ -224,7 +215,7 @@ class LibvirtHypervisor:
         except lib.libvirtError as error:
             # 9p cannot leave at all; another may be leaving already, since a call that was killed.
             problem = str(error)
-        while libvirt_guests.is_live(domain, attachment_id):
+        while guests.is_live(domain, attachment_id):
             if time.monotonic() < limit:
                 noted = self._connection.changes.wait(noted, until=limit, longest=0.5)
             elif force:
@@ -241,7 +232,7 @@ class LibvirtHypervisor:
             return
         pids = daemon.running(self._mounts).get(spec.attachment_id, [])
         if not daemon.serves(pids, share):
-            seen = libvirt_guests.look(domain)
+            seen = guests.look(domain)
             if seen is not None:
                 self._unplug(domain, seen, spec.attachment_id, force=False)
             raise DriverError(f"virtiofsd does not see {spec.source}: {UNSEEN}")
@@ -253,8 +244,8 @@ class LibvirtHypervisor:
 
 def _refuse(spec: h.DeviceSpec, seen: Seen, host: h.HostFacts) -> None:
     if seen.live is not None and spec.live:
-        checks.refuse(checks.hot(spec, libvirt_guests.facts(seen, now=True), host))
-    checks.refuse(checks.at_all(spec, libvirt_guests.facts(seen, now=False), host))
+        checks.refuse(checks.hot(spec, guests.facts(seen, now=True), host))
+    checks.refuse(checks.at_all(spec, guests.facts(seen, now=False), host))
 
 
 def _flags(live: bool, config: bool) -> int:
