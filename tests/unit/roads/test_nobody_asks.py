@@ -15,7 +15,7 @@ PLAIN = {"direct", "hypervisor"}
 OLD = {"exports_itself", "is_gateway", "passes_flows", "networked", "standby", "storage", "filer"}
 WHY = {
     "config/sections.py": "the key's default",
-    "agent/chosen.py": "the directory of the hypervisor's files, not the road",
+    "drivers/registry.py": "the key and the directory of the hypervisor's driver, not the road",
     "doctor/drivers.py": "whose checks those of a driver are",
     "doctor/direct.py": "whose checks these are: doctor has a file a road",
     "doctor/hypervisor.py": "the same",
